@@ -1,0 +1,143 @@
+/**
+ * The contract of the change log: what a collector appends and a processor reads, one JSON document a record, key = cluster uid.
+ *
+ * Compatibility: a reader ignores fields it does not know; a field is added only as optional; a change of meaning raises
+ * SCHEMA_VERSION. A reader refuses a version above its own (`unknown_version`), so the shell can dead-letter it with the reason.
+ *
+ * Sessions (design D5): a session is one list and the watches that resume from it without a gap, of one (cluster, resource,
+ * scope). Its records carry a gapless `seq` from 0; a hole ends it. A list is SNAPSHOT_BEGIN, one LISTED or REJECTED for every
+ * item, SNAPSHOT_END with their count; then watch events as ADDED, MODIFIED, DELETED.
+ */
+import { z } from 'zod';
+import type { ProjectedObject, Resource } from './objects.ts';
+import { RESOURCES } from './objects.ts';
+
+/** Raised only when the meaning of an existing field changes. */
+export const SCHEMA_VERSION = 1;
+
+/** A collector's pace of heartbeats, ms (design D2). Three missed in a row mean that podtrail was blind. */
+export const HEARTBEAT_INTERVAL_MS = 5_000;
+
+/** Hard cap of one encoded record, bytes: below Kafka's default message.max.bytes of 1 048 588, with room for headers. */
+export const MAX_RECORD_BYTES = 900_000;
+
+const timeMs = z.number().int().min(0).max(8_640_000_000_000_000); // ECMAScript's largest time value
+const count = z.number().int().min(0);
+const resource = z.enum(RESOURCES);
+const reason = z.string().max(4_096);
+
+const envelope = {
+  v: z.number().int().min(1),
+  /** uid of the namespace kube-system, and the configured name (design D1). */
+  cluster: z.object({ uid: z.string().min(1).max(128), name: z.string().min(1).max(128) }),
+  /** Fresh for every start of a collector for this cluster. */
+  run: z.string().min(1).max(64),
+  /** Observed time, epoch ms: monotonic within a run, anchored to the API server's Date header. */
+  t: timeMs,
+};
+
+/** scope: '' is the whole cluster, else the one namespace that this session lists and watches. */
+const inSession = { ...envelope, session: z.string().min(1).max(64), seq: count, resource, scope: z.string().max(253) };
+
+const objectSchema = z
+  .looseObject({
+    kind: z.string(),
+    apiVersion: z.string(),
+    metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string(), resourceVersion: z.string() }),
+  })
+  .transform((object) => object as unknown as ProjectedObject);
+
+const snapshotBegin = z.object({ ...inSession, type: z.literal('SNAPSHOT_BEGIN'), /** The list's resourceVersion. */ rv: z.string() });
+/** Without `object`: unchanged since this run last sent it. */
+const listed = z.object({ ...inSession, type: z.literal('LISTED'), uid: z.string().min(1), rv: z.string(), object: objectSchema.optional() });
+const snapshotEnd = z.object({ ...inSession, type: z.literal('SNAPSHOT_END'), rv: z.string(), /** LISTED and REJECTED since the BEGIN. */ count });
+const changed = z.object({ ...inSession, type: z.enum(['ADDED', 'MODIFIED', 'DELETED']), uid: z.string().min(1), rv: z.string(), object: objectSchema });
+/** An object that could not be projected: it is counted and dead-lettered, and a snapshot still counts its uid as present. */
+const rejected = z.object({ ...inSession, type: z.literal('REJECTED'), uid: z.string(), rv: z.string(), reason });
+const sessionEnd = z.object({
+  ...inSession,
+  type: z.literal('SESSION_END'),
+  /** Why the stream has a gap from here: 410, stalled, relist, stopped, back_pressure, … */
+  reason,
+});
+
+const sessionCounters = z.object({
+  session: z.string(),
+  resource,
+  scope: z.string(),
+  /** The seq its next record will carry: a processor that expects a lower one has a hole. */
+  nextSeq: count,
+  /** Listed completely and watching now. */
+  inSync: z.boolean(),
+  /** Promise 4, since the session began: received = suppressed + rejected + appended. */
+  received: count,
+  suppressed: count,
+  rejected: count,
+  appended: count,
+});
+const heartbeat = z.object({ ...envelope, type: z.literal('HEARTBEAT'), sessions: z.array(sessionCounters) });
+/** First record of a run: what it is going to collect, and the version of the API server if it answered. */
+const runBegin = z.object({
+  ...envelope,
+  type: z.literal('RUN_BEGIN'),
+  resources: z.array(z.object({ resource, scope: z.string() })),
+  serverVersion: z.string().optional(),
+});
+/** A coverage note: this resource cannot be collected, and why, e.g. `forbidden` with the missing verb. Ends when a session of it begins. */
+const note = z.object({ ...envelope, type: z.literal('NOTE'), resource, scope: z.string(), code: z.string().max(64), message: reason });
+/** Rule configuration, so that replays see what the live run saw (design D2). Validated by the processor. */
+const rules = z.object({ ...envelope, type: z.literal('RULES'), rules: z.record(z.string(), z.unknown()) });
+
+const changeRecord = z.discriminatedUnion('type', [snapshotBegin, listed, snapshotEnd, changed, rejected, sessionEnd, heartbeat, runBegin, note, rules]);
+
+export type ChangeRecord = z.output<typeof changeRecord>;
+export type SessionRecord = Extract<ChangeRecord, { session: string }>;
+export type ObjectRecord = z.output<typeof changed> | z.output<typeof listed>;
+export type SessionCounters = z.output<typeof sessionCounters>;
+export type Heartbeat = z.output<typeof heartbeat>;
+export type ClusterRef = ChangeRecord['cluster'];
+
+/** Why bytes are not a change record: goes to the dead letters with the position. */
+export interface InvalidRecord {
+  readonly ok: false;
+  readonly code: 'not_json' | 'unknown_version' | 'bad_shape';
+  readonly reason: string;
+}
+export type DecodedRecord = { readonly ok: true; readonly record: ChangeRecord } | InvalidRecord;
+
+/** Encodes one record as UTF-8 JSON. Throws nothing; the size is the caller's concern (MAX_RECORD_BYTES). */
+export function encodeChangeRecord(record: ChangeRecord): Buffer {
+  return Buffer.from(JSON.stringify(record), 'utf8');
+}
+
+/** Decodes untrusted bytes of the log. Never throws. */
+export function decodeChangeRecord(bytes: Uint8Array): DecodedRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch (error) {
+    return { ok: false, code: 'not_json', reason: (error as Error).message };
+  }
+  const version = (value as { v?: unknown } | null)?.v;
+  if (typeof version === 'number' && version > SCHEMA_VERSION) {
+    return { ok: false, code: 'unknown_version', reason: `record has schema version ${version}, this release reads up to ${SCHEMA_VERSION}` };
+  }
+  const parsed = changeRecord.safeParse(value);
+  if (parsed.success) return { ok: true, record: parsed.data };
+  return { ok: false, code: 'bad_shape', reason: z.prettifyError(parsed.error).slice(0, 1_000) };
+}
+
+/**
+ * Orders two resourceVersions of one resource of one cluster: negative, 0, positive. Decimal numbers of up to 128 bits, so
+ * compared by length, then by digits (KEP-5504 guarantees the order from v1.35; etcd revisions always had it).
+ */
+export function compareResourceVersions(a: string, b: string): number {
+  if (a === b) return 0;
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : 1;
+}
+
+/** The key of a snapshot, a session or a coverage interval within a cluster. */
+export function scopeKey(resource: Resource, scope: string): string {
+  return scope === '' ? resource : `${resource}@${scope}`;
+}
