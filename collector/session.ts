@@ -1,0 +1,182 @@
+/**
+ * One session of the collector (change-record.ts): turns what an API server lists and streams into change records, in order,
+ * with a gapless sequence. Pure but for the clock and the emit function handed in; the reflector drives it, a recording too.
+ */
+import type { ChangeRecord, ClusterRef, SessionCounters } from './change-record.ts';
+import { MAX_RECORD_BYTES, SCHEMA_VERSION } from './change-record.ts';
+import { fingerprint, type KnownObjects, seedOf } from './known-objects.ts';
+import type { ProjectedObject, Resource } from './objects.ts';
+import { identify, type ObjectId, projectObject, truncateStrings } from './project.ts';
+
+export { createKnownObjects, type KnownObjects } from './known-objects.ts';
+
+export interface SessionOptions {
+  readonly cluster: ClusterRef;
+  readonly run: string;
+  readonly session: string;
+  readonly resource: Resource;
+  /** '' is the whole cluster, else one namespace. */
+  readonly scope: string;
+  /** Observed time, epoch ms, never going back within a run. */
+  readonly clock: () => number;
+  /** Called synchronously, in the order of seq. */
+  readonly emit: (record: ChangeRecord) => void;
+  /** What this run last sent of this (resource, scope): hand the same one to every session of it. */
+  readonly known: KnownObjects;
+}
+
+/**
+ * Order of calls: begin, listed or reject for every item, end, then change or reject for every watch event, close. begin may
+ * come again before end: the list started over. Another order is a bug of the caller and throws. Bad objects never throw: they
+ * become REJECTED records. Bookmarks are not handed in.
+ */
+export interface Session {
+  /** Starts the snapshot. `full`: no LISTED is abbreviated (design D5: at least every quarter of the log's retention). */
+  begin(listResourceVersion: string, options?: { readonly full?: boolean }): void;
+  /** A list item as received; kind and apiVersion may be missing, as they are in lists. */
+  listed(object: unknown): void;
+  end(): void;
+  change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown): void;
+  /** Something came that is not even an object, e.g. a line that is not JSON. `reason` reaches the dead letters: no content in it. */
+  reject(reason: string): void;
+  /** Ends the session; idempotent. `reason` as in SESSION_END. */
+  close(reason: string): void;
+  counters(): SessionCounters;
+}
+
+type State = 'new' | 'listing' | 'watching' | 'closed';
+type Body<R> = R extends { session: string } ? Omit<R, 'v' | 'cluster' | 'run' | 't' | 'session' | 'seq' | 'resource' | 'scope'> : never;
+type SessionBody = Body<ChangeRecord>;
+
+export function createSession(options: SessionOptions): Session {
+  const { session, resource, known } = options;
+  const seed = seedOf(options.run);
+  const out = createOutput(options);
+  let state: State = 'new';
+  let listResourceVersion = '';
+  let full = false;
+  let itemsListed = 0;
+
+  const expect = (call: string, ...states: State[]): void => {
+    if (!states.includes(state)) throw new Error(`session ${session} of ${resource}: ${call} while ${state}`);
+  };
+  const refuse = (id: ObjectId, reason: string): void => {
+    if (id.uid !== '') known.forget(id.uid);
+    out.reject(id, reason);
+  };
+
+  return {
+    begin(rv, { full: unabbreviated = false } = {}) {
+      expect('begin', 'new', 'listing');
+      state = 'listing';
+      listResourceVersion = rv;
+      full = unabbreviated;
+      itemsListed = 0;
+      known.beginSnapshot();
+      out.mark({ type: 'SNAPSHOT_BEGIN', rv });
+    },
+    listed(raw) {
+      expect('listed', 'listing');
+      itemsListed += 1;
+      const id = identify(raw);
+      if (!full && known.isSameVersion(id.uid, id.rv)) return out.append({ type: 'LISTED', ...id });
+      const projection = projectObject(resource, raw);
+      if (!projection.ok) return refuse(id, projection.reason);
+      const print = fingerprint(projection.object, seed);
+      if (!full && known.isUnchanged(id.uid, id.rv, print.hash)) return out.append({ type: 'LISTED', ...id });
+      if (!out.appendObject('LISTED', id, projection.object, print.maxBytes)) return refuse(id, 'too_large');
+      known.sent(id.uid, id.rv, print.hash);
+    },
+    end() {
+      expect('end', 'listing');
+      state = 'watching';
+      known.endSnapshot();
+      out.mark({ type: 'SNAPSHOT_END', rv: listResourceVersion, count: itemsListed });
+    },
+    change(type, raw) {
+      expect('change', 'watching');
+      const id = identify(raw);
+      const projection = projectObject(resource, raw);
+      if (!projection.ok) return refuse(id, projection.reason);
+      const print = fingerprint(projection.object, seed);
+      if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, print.hash)) return out.suppress();
+      if (!out.appendObject(type, id, projection.object, print.maxBytes)) return refuse(id, 'too_large');
+      if (type === 'DELETED') known.forget(id.uid);
+      else known.sent(id.uid, id.rv, print.hash);
+    },
+    reject(reason) {
+      expect('reject', 'listing', 'watching');
+      if (state === 'listing') itemsListed += 1;
+      out.reject({ uid: '', rv: '' }, reason);
+    },
+    close(reason) {
+      if (state === 'closed') return;
+      state = 'closed';
+      out.mark({ type: 'SESSION_END', reason: reason.slice(0, MAX_REASON) });
+    },
+    counters: () => ({ session, resource, scope: options.scope, inSync: state === 'watching', ...out.counters() }),
+  };
+}
+
+/** Longest `reason` of the contract, characters. */
+const MAX_REASON = 4_096;
+
+/** The numbered records of a session, and promise 4's counters; they are right whenever emit is called. */
+function createOutput({ cluster, run, session, resource, scope, clock, emit }: SessionOptions) {
+  let nextSeq = 0;
+  let received = 0;
+  let suppressed = 0;
+  let rejected = 0;
+  let appended = 0;
+  const record = (body: SessionBody): ChangeRecord =>
+    ({ v: SCHEMA_VERSION, cluster, run, t: clock(), session, seq: nextSeq, resource, scope, ...body }) as ChangeRecord;
+  const send = (ready: ChangeRecord): void => {
+    nextSeq += 1;
+    emit(ready);
+  };
+  return {
+    counters: () => ({ nextSeq, received, suppressed, rejected, appended }),
+    /** A record that carries no watch event. */
+    mark: (body: SessionBody): void => send(record(body)),
+    append(body: SessionBody): void {
+      received += 1;
+      appended += 1;
+      send(record(body));
+    },
+    /** Appends the record of an object, its long strings cut if that makes it fit; false, and nothing done, if it never fits. */
+    appendObject(type: 'LISTED' | 'ADDED' | 'MODIFIED' | 'DELETED', id: ObjectId, object: ProjectedObject, maxBytes: number): boolean {
+      const fitting = fitRecord(record({ type, ...id, object }), maxBytes, object);
+      if (fitting === undefined) return false;
+      received += 1;
+      appended += 1;
+      send(fitting);
+      return true;
+    },
+    suppress(): void {
+      received += 1;
+      suppressed += 1;
+    },
+    reject(id: ObjectId, reason: string): void {
+      received += 1;
+      rejected += 1;
+      send(record({ type: 'REJECTED', ...id, reason: reason.slice(0, MAX_REASON) }));
+    },
+  };
+}
+
+/** Room for everything in a record but its object, bytes: names and ids at their longest. */
+const ENVELOPE_BYTES = 8_192;
+/** To what lengths strings are cut, in turn, until the record fits, characters. The last one is above any Kubernetes name. */
+const STRING_LIMITS = [16_384, 4_096, 1_024, 256];
+
+/** The record if it is small enough, with its long strings cut if that helps, else undefined. */
+function fitRecord(record: ChangeRecord, maxBytes: number, object: ProjectedObject): ChangeRecord | undefined {
+  if (maxBytes + ENVELOPE_BYTES <= MAX_RECORD_BYTES) return record;
+  const fits = (candidate: ChangeRecord): boolean => Buffer.byteLength(JSON.stringify(candidate)) <= MAX_RECORD_BYTES;
+  if (fits(record)) return record;
+  for (const limit of STRING_LIMITS) {
+    const shorter = { ...record, object: truncateStrings(object, limit) } as ChangeRecord;
+    if (fits(shorter)) return shorter;
+  }
+  return undefined;
+}
