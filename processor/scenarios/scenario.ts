@@ -81,6 +81,11 @@ export interface Signal {
    * undefined: wrong now, but below the threshold, and waiting alone does not lift it over. `explain` shows it all the same.
    */
   readonly dueTimeMs: number | undefined;
+  /**
+   * Stream time at which this signal may end or change although no object changes (a run grows older than its probation):
+   * the rule is asked again then. A dueTimeMs still to come needs none.
+   */
+  readonly recheckTimeMs?: number;
   /** Stable this long without a signal in this track, ms, the member has recovered. */
   readonly recoverAfterMs: number;
   /** One line in English: what happens to whom and why, names filled in. */

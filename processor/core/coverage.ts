@@ -1,0 +1,196 @@
+/**
+ * What podtrail can see, and since when it cannot (design D5): per (resource, scope) in sync or blind, from the sessions of all
+ * collectors of the cluster. Blind intervals become rows of the coverage ledger.
+ */
+import type { ChangeRecord, Heartbeat, SessionCounters } from '../../collector/change-record.ts';
+import { HEARTBEAT_INTERVAL_MS, scopeKey } from '../../collector/change-record.ts';
+import type { Resource } from '../../collector/objects.ts';
+import type { Emitter } from './emit.ts';
+import type { ClusterState, SessionState, SyncState } from './state.ts';
+import { byCodeUnit } from './tables.ts';
+
+/** Without a sign of life for this long a session is not trusted, ms: three missed heartbeats. */
+export const SILENCE_MS = 3 * HEARTBEAT_INTERVAL_MS;
+
+const parseScopeKey = (key: string): { readonly resource: Resource; readonly scope: string } => {
+  const at = key.indexOf('@');
+  return { resource: (at < 0 ? key : key.slice(0, at)) as Resource, scope: at < 0 ? '' : key.slice(at + 1) };
+};
+
+/** Every scope of the resource that anyone collects is in sync. False for a resource that nobody collects. */
+export function inSync(state: ClusterState, resource: Resource): boolean {
+  let seen = false;
+  for (const key of Object.keys(state.meta.sync)) {
+    if (key !== resource && !key.startsWith(`${resource}@`)) continue;
+    const sync = state.meta.sync[key] as SyncState;
+    if (sync.uncollectable) continue;
+    if (!sync.inSync) return false;
+    seen = true;
+  }
+  return seen;
+}
+
+/** Somebody collects it but it is not in sync: worth waiting for. */
+export function isAwaited(state: ClusterState, resource: Resource): boolean {
+  for (const [key, sync] of Object.entries(state.meta.sync)) {
+    if ((key === resource || key.startsWith(`${resource}@`)) && !sync.uncollectable && !sync.inSync) return true;
+  }
+  return false;
+}
+
+function emitCoverage(state: ClusterState, emitter: Emitter, key: string, sync: SyncState, toTimeMs: number): void {
+  const { resource, scope } = parseScopeKey(key);
+  emitter.emit('coverage', `${key}\n${sync.blindFromMs}`, {
+    cluster: state.cluster.name,
+    resource,
+    scope,
+    fromTimeMs: sync.blindFromMs,
+    toTimeMs,
+    reason: sync.reason,
+  });
+}
+
+function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit<SyncState, 'inSync'>): void {
+  const sync = { ...next, inSync: false };
+  state.meta.sync[key] = sync;
+  emitCoverage(state, emitter, key, sync, 0);
+}
+
+/** A session that was complete before the blindness began has resumed: it only was late, and the interval is empty. */
+function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTimeMs: number): void {
+  const before = state.meta.sync[key] as SyncState;
+  const late = syncedTimeMs <= before.blindFromMs;
+  emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, late ? before.blindFromMs : state.meta.streamTimeMs);
+  state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, reason: '' };
+}
+
+/**
+ * Recomputes what is in sync at stream time `nowMs`. `why` is the reason for what is lost now. Returns the keys that came into
+ * sync. A session whose sign of life is older than SILENCE_MS does not count, and its resource is blind from that sign on.
+ */
+export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number, why: string): readonly string[] {
+  const best = new Map<string, Sight>();
+  for (const session of Object.values(state.meta.sessions)) {
+    if (session.phase !== 'synced') continue;
+    const key = scopeKey(session.resource, session.scope);
+    const known = best.get(key) ?? { aliveTimeMs: 0, syncedTimeMs: Number.POSITIVE_INFINITY };
+    const alive = nowMs - session.aliveTimeMs <= SILENCE_MS;
+    best.set(key, {
+      aliveTimeMs: Math.max(known.aliveTimeMs, session.aliveTimeMs),
+      syncedTimeMs: alive ? Math.min(known.syncedTimeMs, session.syncedTimeMs) : known.syncedTimeMs,
+    });
+  }
+  const gained: string[] = [];
+  for (const key of Object.keys(state.meta.sync).sort(byCodeUnit)) {
+    const before = state.meta.sync[key] as SyncState;
+    const now = best.get(key);
+    const seeing = now !== undefined && nowMs - now.aliveTimeMs <= SILENCE_MS;
+    if (seeing && !before.inSync) {
+      setInSync(state, emitter, key, now.syncedTimeMs);
+      gained.push(key);
+    } else if (!seeing && before.inSync) {
+      setBlind(state, emitter, key, { uncollectable: false, blindFromMs: now?.aliveTimeMs ?? nowMs, reason: now === undefined ? why : 'collector_silent' });
+    }
+  }
+  return gained;
+}
+
+interface Sight {
+  /** Last sign of life of any session. */
+  readonly aliveTimeMs: number;
+  /** Earliest completion among the live ones. */
+  readonly syncedTimeMs: number;
+}
+
+/** A resource that a collector says it is going to collect: blind until its first list is complete. */
+export function expectResource(state: ClusterState, emitter: Emitter, resource: Resource, scope: string, nowMs: number, reason: string): void {
+  const key = scopeKey(resource, scope);
+  if (state.meta.sync[key] !== undefined) return;
+  setBlind(state, emitter, key, { uncollectable: false, blindFromMs: nowMs, reason });
+}
+
+/** A coverage note: the resource cannot be collected, for this reason. */
+export function noteUncollectable(state: ClusterState, emitter: Emitter, note: Extract<ChangeRecord, { type: 'NOTE' }>, nowMs: number): void {
+  const key = scopeKey(note.resource, note.scope);
+  const before = state.meta.sync[key];
+  const reason = `${note.code}: ${note.message}`;
+  if (before?.inSync === true || (before?.uncollectable === true && before.reason === reason)) return;
+  setBlind(state, emitter, key, { uncollectable: true, blindFromMs: before?.blindFromMs ?? nowMs, reason });
+}
+
+/** True when the time since the last sign of life of any collector is longer than heartbeats allow. */
+export function isSilent(state: ClusterState, nowMs: number): boolean {
+  return state.meta.lastHeartbeatMs > 0 && nowMs - state.meta.lastHeartbeatMs > SILENCE_MS;
+}
+
+/** Applies a heartbeat: counters, signs of life, holes at the tail. Sessions of the run that it no longer names are over. */
+export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: Heartbeat): void {
+  const { meta } = state;
+  const named = new Set<string>();
+  for (const counters of record.sessions) {
+    named.add(counters.session);
+    const session = meta.sessions[counters.session];
+    if (session !== undefined) meta.sessions[counters.session] = applyCounters(session, counters, meta.streamTimeMs);
+  }
+  for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
+    const session = meta.sessions[id] as SessionState;
+    const over = (session.run === record.run && !named.has(id)) || meta.streamTimeMs - session.aliveTimeMs > 10 * SILENCE_MS;
+    if (named.has(id) || over) emitSession(state, emitter, session);
+    if (over) delete meta.sessions[id];
+  }
+  meta.lastHeartbeatMs = meta.streamTimeMs;
+}
+
+function applyCounters(session: SessionState, counters: SessionCounters, nowMs: number): SessionState {
+  const { received, suppressed, rejected, appended } = counters;
+  const hole = session.nextSeq < counters.nextSeq;
+  return {
+    ...session,
+    received,
+    suppressed,
+    rejected,
+    appended,
+    aliveTimeMs: counters.inSync ? nowMs : session.aliveTimeMs,
+    phase: hole ? 'broken' : session.phase,
+  };
+}
+
+/** Writes the balance of a session. */
+export function emitSession(state: ClusterState, emitter: Emitter, session: SessionState): void {
+  emitter.emit('sessions', session.session, {
+    cluster: state.cluster.name,
+    session: session.session,
+    run: session.run,
+    resource: session.resource,
+    scope: session.scope,
+    firstTimeMs: session.firstTimeMs,
+    lastTimeMs: session.aliveTimeMs,
+    received: session.received,
+    suppressed: session.suppressed,
+    rejected: session.rejected,
+    appended: session.appended,
+    applied: session.applied,
+    duplicate: session.duplicate,
+    deadLettered: session.deadLettered,
+  });
+}
+
+/** Writes the cluster's head row. */
+export function emitCluster(state: ClusterState, emitter: Emitter): void {
+  const { meta, cluster } = state;
+  const resources = Object.keys(meta.sync)
+    .sort(byCodeUnit)
+    .map((key) => {
+      const sync = meta.sync[key] as SyncState;
+      return { ...parseScopeKey(key), state: sync.inSync ? 'in_sync' : sync.uncollectable ? 'uncollectable' : 'blind', reason: sync.reason };
+    });
+  emitter.emit('clusters', cluster.name, {
+    cluster: cluster.name,
+    clusterUid: cluster.uid,
+    serverVersion: meta.serverVersion,
+    firstRecordTimeMs: meta.firstTimeMs,
+    lastRecordTimeMs: meta.streamTimeMs,
+    lastHeartbeatTimeMs: meta.lastHeartbeatMs,
+    resources: JSON.stringify(resources),
+  });
+}

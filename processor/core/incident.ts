@@ -1,0 +1,127 @@
+/** The incident: its contract in the state, its identity, and its row. What happens to it is in incidents.ts. */
+import { createHash } from 'node:crypto';
+import type { IncidentRow } from '../../sql/rows.ts';
+import type { Confidence, Evidence, ScenarioId, Shared, Signal, Subject, Track } from '../scenarios/scenario.ts';
+
+export type IncidentState = 'open' | 'recovering' | 'resolved';
+/** How it ended (design D8). ended: what it was about is over by its nature, as for a pod that was evicted. */
+export type Resolution = 'recovered' | 'deleted' | 'superseded' | 'ended' | 'unknown';
+export type Severity = 'info' | 'warning' | 'critical';
+
+/** An incident as the state holds it while it is not resolved. */
+export interface Incident {
+  readonly id: string;
+  readonly track: Track;
+  readonly rank: number;
+  /** uid of the source whose signal gave scenario, cause and evidence: only it may change them for others of equal rank. */
+  readonly decidedBy: string;
+  readonly subject: Subject;
+  readonly scenario: ScenarioId;
+  readonly cause: string;
+  readonly detail: string;
+  readonly flags: readonly string[];
+  readonly confidence: Confidence;
+  readonly state: IncidentState;
+  readonly resolution: Resolution | '';
+  readonly shared: Shared;
+  readonly summary: string;
+  readonly evidence: readonly Evidence[];
+  readonly firstSymptomMs: number;
+  readonly openedMs: number;
+  readonly updatedMs: number;
+  readonly resolvedMs: number;
+  readonly recoverAfterMs: number;
+  /** Since when no member fails, while recovering. */
+  readonly recoveringSinceMs: number;
+  /** A member became healthy, not merely vanished, since it last was open: only then a relapse is a flap. */
+  readonly sawHealth: boolean;
+  readonly flaps: number;
+  /** Members failing now, and members ever. */
+  readonly failing: number;
+  readonly members: number;
+  /** Entries written to the timeline. */
+  readonly timelineSeq: number;
+  readonly supersededBy: string;
+  readonly parent: string;
+}
+
+/** A source's part in an incident. Pods, and controllers that cannot create pods. */
+export interface Member {
+  readonly incidentId: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly state: 'failing' | 'recovering' | 'recovered' | 'gone';
+}
+
+/** What the rules said of one source (a pod, controller or node) when it was last judged. */
+export interface SourceState {
+  /** incidentKey → id of the incident that it is a member of. */
+  readonly memberOf: Readonly<Record<string, { readonly id: string; readonly scenario: ScenarioId }>>;
+}
+
+/** At most one unresolved incident has this key. */
+export function incidentKey(track: Track, subject: Subject): string {
+  return `${track}|${subject.kind}/${subject.namespace}/${subject.name}/${subject.container}`;
+}
+
+/** Id by cluster, subject, track and the opening fact as the object dates it (style N8): 20 hex digits. */
+export function incidentId(clusterUid: string, signal: Signal): string {
+  const key = incidentKey(signal.track, signal.subject);
+  return createHash('sha256').update(`${clusterUid}\n${key}\n${signal.fact.value}\n${signal.fact.timeMs}`).digest('hex').slice(0, 20);
+}
+
+/** Replicas wanted and ready of the subject's workload, and members failing now. */
+export interface Impact {
+  readonly desired: number;
+  readonly ready: number;
+  readonly affected: number;
+}
+
+/** Severity by what is lost: critical when nothing of a workload is ready, info when nothing fails any more. */
+export function severityOf(base: Severity, impact: Impact): Severity {
+  if (impact.desired > 0 && impact.ready === 0) return 'critical';
+  return base;
+}
+
+/** The head row of an incident. */
+export function incidentRow(cluster: string, incident: Incident, impact: Impact, severity: Severity): IncidentRow {
+  const { subject, shared } = incident;
+  return {
+    cluster,
+    id: incident.id,
+    scenario: incident.scenario,
+    cause: incident.cause,
+    detail: incident.detail,
+    flags: incident.flags,
+    confidence: incident.confidence,
+    severity,
+    state: incident.state,
+    resolution: incident.resolution,
+    subjectKind: subject.kind,
+    subjectNamespace: subject.namespace,
+    subjectName: subject.name,
+    subjectContainer: subject.container,
+    image: shared.image ?? '',
+    registry: shared.registry ?? '',
+    node: shared.node ?? '',
+    claim: shared.claim ?? '',
+    pods: incident.members,
+    failingPods: incident.failing,
+    impact: JSON.stringify(impact),
+    openedTimeMs: incident.openedMs,
+    updatedTimeMs: incident.updatedMs,
+    resolvedTimeMs: incident.resolvedMs,
+    firstSymptomTimeMs: incident.firstSymptomMs,
+    flaps: incident.flaps,
+    summary: incident.summary,
+    evidence: JSON.stringify(incident.evidence),
+    suspectedChange: '',
+    supersededBy: incident.supersededBy,
+    parent: incident.parent,
+  };
+}

@@ -1,0 +1,311 @@
+/**
+ * Applies object records to the tables (design D5): sessions and their sequence, snapshots and their diff, duplicates by
+ * resourceVersion, then the object itself with its rows and what must be judged again because of it.
+ */
+import type { ChangeRecord, ObjectRecord, SessionRecord } from '../../collector/change-record.ts';
+import { compareResourceVersions, scopeKey } from '../../collector/change-record.ts';
+import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
+import { disruptionOf } from '../scenarios/disruption.ts';
+import { emitSession, expectResource } from './coverage.ts';
+import type { Emitter } from './emit.ts';
+import { foldEvent } from './events.ts';
+import { foldHistory } from './pod-history.ts';
+import { podChangeRow } from './pod-row.ts';
+import type { ClusterState, SessionState, StoredObject } from './state.ts';
+import { indexObject, unindexObject } from './state.ts';
+import { hashKey } from './tables.ts';
+import { workloadOf } from './workload.ts';
+
+const DAY_MS = 86_400_000;
+
+/** What an applied record asks of the rest of the step. */
+export interface Applied {
+  /** The record changed nothing: it was known. */
+  readonly duplicate: boolean;
+  /** An object that is gone for good: its part in incidents ends. */
+  readonly removed: readonly { readonly resource: Resource; readonly object: ProjectedObject }[];
+  /** Why the session's resource may have lost sync, or ''. */
+  readonly lost: string;
+}
+const NOTHING: Applied = { duplicate: false, removed: [], lost: '' };
+const DUPLICATE: Applied = { duplicate: true, removed: [], lost: '' };
+
+/** Applies a record that belongs to a session. */
+export function applySessionRecord(state: ClusterState, emitter: Emitter, record: SessionRecord): Applied {
+  const { meta } = state;
+  const known = meta.sessions[record.session];
+  if (known !== undefined && record.seq < known.nextSeq) {
+    meta.sessions[record.session] = { ...known, duplicate: known.duplicate + (isObjectRecord(record) ? 1 : 0) };
+    return DUPLICATE;
+  }
+  const hole = known === undefined ? record.seq > 0 : record.seq > known.nextSeq;
+  const base = known ?? newSession(record, meta.streamTimeMs);
+  const session: SessionState = { ...base, nextSeq: record.seq + 1, aliveTimeMs: meta.streamTimeMs, phase: hole ? 'broken' : base.phase };
+  meta.sessions[record.session] = session;
+  if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
+  const applied = applyInSession(state, emitter, session, record);
+  count(state, record, applied);
+  return hole ? { ...applied, lost: applied.lost || 'records_missing' } : applied;
+}
+
+function newSession(record: SessionRecord, nowMs: number): SessionState {
+  const { session, run, resource, scope } = record;
+  const counters = { received: 0, suppressed: 0, rejected: 0, appended: 0, applied: 0, duplicate: 0, deadLettered: 0 };
+  const times = { firstTimeMs: nowMs, syncedTimeMs: 0, aliveTimeMs: nowMs };
+  return { session, run, resource, scope, nextSeq: 0, phase: 'listing', listRv: '', listedCount: 0, ...times, ...counters };
+}
+
+function isObjectRecord(record: ChangeRecord): record is ObjectRecord {
+  return record.type === 'ADDED' || record.type === 'MODIFIED' || record.type === 'DELETED' || record.type === 'LISTED';
+}
+
+function count(state: ClusterState, record: SessionRecord, applied: Applied): void {
+  const session = state.meta.sessions[record.session];
+  if (session === undefined || !isObjectRecord(record)) return;
+  const field = applied.duplicate ? 'duplicate' : 'applied';
+  state.meta.sessions[record.session] = { ...session, [field]: session[field] + 1 };
+}
+
+function update(state: ClusterState, session: SessionState, change: Partial<SessionState>): SessionState {
+  const next = { ...session, ...change };
+  state.meta.sessions[session.session] = next;
+  return next;
+}
+
+function applyInSession(state: ClusterState, emitter: Emitter, session: SessionState, record: SessionRecord): Applied {
+  switch (record.type) {
+    case 'SNAPSHOT_BEGIN':
+      dropListed(state, session);
+      update(state, session, { phase: 'listing', listRv: record.rv, listedCount: 0, syncedTimeMs: 0 });
+      return { ...NOTHING, lost: 'relist' };
+    case 'LISTED':
+      return applyListed(state, emitter, session, record);
+    case 'REJECTED':
+      if (session.phase === 'listing') {
+        if (record.uid !== '') state.tables.listed.set(`${session.session}/${record.uid}`, 1);
+        update(state, session, { listedCount: session.listedCount + 1 });
+      }
+      emitter.emit('dead_letters', `${record.session}\n${record.seq}`, rejectedLetter(state, record));
+      return NOTHING;
+    case 'SNAPSHOT_END':
+      return endSnapshot(state, emitter, session, record.count);
+    case 'SESSION_END':
+      dropListed(state, session);
+      emitSession(state, emitter, session);
+      delete state.meta.sessions[session.session];
+      return { ...NOTHING, lost: record.reason };
+    default:
+      return applyChange(state, emitter, session, record);
+  }
+}
+
+/** Rejections have no log position of their own worth: they are named by session and seq. */
+function rejectedLetter(state: ClusterState, record: Extract<ChangeRecord, { type: 'REJECTED' }>) {
+  return {
+    log: `session:${record.session}`,
+    partition: 0,
+    offset: BigInt(record.seq),
+    part: 'collector',
+    cluster: state.cluster.name,
+    timeMs: record.t,
+    code: 'rejected',
+    reason: record.reason,
+    payload: JSON.stringify({ resource: record.resource, uid: record.uid, resourceVersion: record.rv }),
+  };
+}
+
+function dropListed(state: ClusterState, session: SessionState): void {
+  if (session.listedCount === 0) return;
+  const prefix = `${session.session}/`;
+  for (const key of state.tables.listed.keys()) if (key.startsWith(prefix)) state.tables.listed.delete(key);
+}
+
+function isComplete(state: ClusterState, session: SessionState, rv: string): boolean {
+  const complete = state.meta.completeRv[scopeKey(session.resource, session.scope)];
+  return complete !== undefined && compareResourceVersions(rv, complete) <= 0;
+}
+
+function advance(state: ClusterState, session: SessionState, rv: string): void {
+  if (!isComplete(state, session, rv)) state.meta.completeRv[scopeKey(session.resource, session.scope)] = rv;
+}
+
+function applyListed(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'LISTED' }>): Applied {
+  update(state, session, { listedCount: session.listedCount + 1 });
+  state.tables.listed.set(`${session.session}/${record.uid}`, 1);
+  const stored = storedRv(state, record.resource, record.uid);
+  if (stored === undefined && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
+  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0) return NOTHING;
+  if (record.object === undefined) {
+    // Abbreviated against a state that was lost with older records: only an unabbreviated list can tell.
+    update(state, state.meta.sessions[session.session] ?? session, { phase: 'broken' });
+    return { ...NOTHING, lost: 'abbreviated_unknown' };
+  }
+  upsert(state, emitter, record.resource, record.object, record.rv, 'LISTED');
+  return NOTHING;
+}
+
+function storedRv(state: ClusterState, resource: Resource, uid: string): string | undefined {
+  return state.tables.objects[resource].get(uid)?.rv;
+}
+
+function applyChange(
+  state: ClusterState,
+  emitter: Emitter,
+  session: SessionState,
+  record: Extract<ChangeRecord, { type: 'ADDED' | 'MODIFIED' | 'DELETED' }>,
+): Applied {
+  if (isComplete(state, session, record.rv)) return DUPLICATE;
+  const stored = storedRv(state, record.resource, record.uid);
+  if (session.phase === 'synced') advance(state, session, record.rv);
+  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0) return DUPLICATE;
+  if (record.type !== 'DELETED') {
+    upsert(state, emitter, record.resource, record.object, record.rv, record.type);
+    return NOTHING;
+  }
+  // The last state may be news (a pod's final status), so it is applied before it goes.
+  if (record.resource !== 'events') upsert(state, emitter, record.resource, record.object, record.rv, 'DELETED');
+  return { ...NOTHING, removed: remove(state, record.resource, record.uid) };
+}
+
+/** The diff (design D5): what the whole list does not name was deleted no later than now. */
+function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionState, total: number): Applied {
+  const whole = session.phase === 'listing' && session.listedCount === total && session.listRv !== '';
+  const stale = isComplete(state, session, session.listRv);
+  const removed: { resource: Resource; object: ProjectedObject }[] = [];
+  if (whole && !stale && session.resource !== 'events') {
+    const table = state.tables.objects[session.resource];
+    for (const uid of table.keys()) {
+      const stored = table.get(uid) as StoredObject;
+      if (session.scope !== '' && stored.object.metadata.namespace !== session.scope) continue;
+      if (state.tables.listed.has(`${session.session}/${uid}`)) continue;
+      if (compareResourceVersions(stored.rv, session.listRv) > 0) continue;
+      if (session.resource === 'pods') emitPod(state, emitter, stored.object as Pod, 'VANISHED');
+      removed.push(...remove(state, session.resource, uid));
+    }
+  }
+  dropListed(state, session);
+  if (!whole) {
+    update(state, session, { phase: 'broken', listedCount: 0 });
+    return { ...NOTHING, lost: 'snapshot_incomplete' };
+  }
+  advance(state, session, session.listRv);
+  update(state, session, { phase: 'synced', syncedTimeMs: state.meta.streamTimeMs, listedCount: 0 });
+  return { ...NOTHING, removed };
+}
+
+function upsert(state: ClusterState, emitter: Emitter, resource: Resource, object: ProjectedObject, rv: string, change: string): void {
+  if (resource === 'events') {
+    if (foldEvent(state, emitter, object as Event)) markRegarding(state, object as Event);
+    return;
+  }
+  const table = state.tables.objects[resource];
+  const uid = object.metadata.uid;
+  const before = table.get(uid);
+  if (before !== undefined) unindexObject(state.indexes, resource, before.object);
+  table.set(uid, { rv, object });
+  indexObject(state.indexes, resource, object);
+  if (resource === 'pods') upsertPod(state, emitter, object as Pod, change);
+  else markDependents(state, resource, object, before?.object);
+}
+
+function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, change: string): void {
+  const { uid } = pod.metadata;
+  const nowMs = state.meta.streamTimeMs;
+  const history = state.tables.histories.get(uid);
+  const folded = foldHistory(history, pod, nowMs);
+  if (folded !== history) state.tables.histories.set(uid, folded);
+  emitPod(state, emitter, pod, change);
+  const disruption = disruptionOf(pod);
+  if (disruption !== undefined) emitDisruption(state, emitter, pod, disruption);
+  state.tables.dirty.set(`pod/${uid}`, 1);
+  // Spread over the day by uid, so that a whole cluster is not rewritten at once.
+  if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
+}
+
+/** The next time of day at which this pod's row is rewritten (design D3). */
+export function nextDaily(uid: string, nowMs: number): number {
+  const offset = hashKey(uid) % DAY_MS;
+  return (Math.floor((nowMs - offset) / DAY_MS) + 1) * DAY_MS + offset;
+}
+
+/** Writes a row of the pod's history; the spec only when this pod's spec is new. */
+export function emitPod(state: ClusterState, emitter: Emitter, pod: Pod, change: string): void {
+  const { uid } = pod.metadata;
+  const row = podChangeRow(state.cluster.name, pod, workloadOf(state, pod), change, state.meta.streamTimeMs, state.tables.specs.get(uid));
+  if (row.spec !== '') state.tables.specs.set(uid, row.specHash);
+  emitter.emit('pod_changes', `${uid}\n${row.observedTimeMs}\n${row.resourceVersion}`, row);
+}
+
+function emitDisruption(state: ClusterState, emitter: Emitter, pod: Pod, disruption: NonNullable<ReturnType<typeof disruptionOf>>): void {
+  const { uid, namespace, name } = pod.metadata;
+  const workload = workloadOf(state, pod);
+  emitter.emit('disruptions', `${uid}\n${disruption.reason}`, {
+    cluster: state.cluster.name,
+    namespace,
+    podName: name,
+    podUid: uid,
+    node: pod.spec.nodeName ?? '',
+    workloadKind: workload.kind,
+    workloadName: workload.name,
+    ...disruption,
+  });
+}
+
+function remove(state: ClusterState, resource: Resource, uid: string): { resource: Resource; object: ProjectedObject }[] {
+  if (resource === 'events') return []; // expiry after its time to live, not news
+  const { tables } = state;
+  const stored = tables.objects[resource].get(uid);
+  if (stored === undefined) return [];
+  unindexObject(state.indexes, resource, stored.object);
+  tables.objects[resource].delete(uid);
+  if (resource === 'pods') {
+    for (const table of [tables.histories, tables.specs, tables.dirty, tables.held]) table.delete(uid);
+    tables.dirty.delete(`pod/${uid}`);
+    tables.held.delete(`pod/${uid}`);
+    state.timers.cancel(`daily/${uid}`);
+    state.timers.cancel(`judge/pod/${uid}`);
+  } else markDependents(state, resource, stored.object, stored.object);
+  return [{ resource, object: stored.object }];
+}
+
+const CONTROLLERS: Readonly<Record<string, string>> = { ReplicaSet: 'controller', StatefulSet: 'controller', DaemonSet: 'controller', Job: 'controller' };
+
+function markRegarding(state: ClusterState, event: Event): void {
+  const { kind, uid, name } = event.regarding;
+  if (kind === 'Pod') {
+    if (state.tables.objects.pods.has(uid)) state.tables.dirty.set(`pod/${uid}`, 1);
+  } else if (CONTROLLERS[kind] !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
+  else if (kind === 'Node') {
+    // Kubelets up to 1.34 put the node's name where its uid belongs (signals.md §17).
+    for (const nodeUid of state.indexes.byName.nodes.get(`/${name}`)) state.tables.dirty.set(`node/${nodeUid}`, 1);
+  }
+}
+
+/** Judged again because of this object: itself, and what was already found wrong beneath it. */
+function markDependents(state: ClusterState, resource: Resource, object: ProjectedObject, before: ProjectedObject | undefined): void {
+  const { dirty, sources } = state.tables;
+  const { uid, namespace } = object.metadata;
+  if (resource === 'nodes') {
+    dirty.set(`node/${uid}`, 1);
+    if (readiness(object as Node) !== readiness(before as Node | undefined)) {
+      for (const pod of state.indexes.podsByNode.get(object.metadata.name)) dirty.set(`pod/${pod}`, 1);
+    }
+  } else if (resource === 'replicasets' || resource === 'statefulsets' || resource === 'daemonsets' || resource === 'jobs') {
+    if (sources.has(uid) || state.timers.due(`judge/controller/${uid}`) !== undefined || isRefused(object as Workload)) dirty.set(`controller/${uid}`, 1);
+    if (resource === 'jobs') for (const pod of state.indexes.podsByOwner.get(uid)) if (sources.has(pod)) dirty.set(`pod/${pod}`, 1);
+  } else if (resource === 'resourcequotas') {
+    for (const kind of ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] as const) {
+      for (const source of sources.keys()) {
+        if (state.tables.objects[kind].get(source)?.object.metadata.namespace === namespace) dirty.set(`controller/${source}`, 1);
+      }
+    }
+  }
+}
+
+function readiness(node: Node | undefined): string {
+  return node?.status.conditions?.find((c) => c.type === 'Ready')?.status ?? '';
+}
+
+function isRefused(workload: Workload): boolean {
+  return workload.status.conditions?.some((c) => c.type === 'ReplicaFailure' && c.status === 'True') ?? false;
+}

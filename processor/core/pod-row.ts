@@ -1,0 +1,112 @@
+/** The row of one change of a pod: what is needed to draw it later, and once per spec to rebuild it. */
+import { createHash } from 'node:crypto';
+import type { Condition, Container, ContainerStatus, Pod } from '../../collector/objects.ts';
+import type { PodChangeRow } from '../../sql/rows.ts';
+import type { WorkloadRef } from '../scenarios/scenario.ts';
+import { parseTimeMs } from './pod-history.ts';
+
+/** Conditions whose good status is False. */
+const GOOD_WHEN_FALSE = new Set(['DisruptionTarget', 'PodResizePending', 'PodResizeInProgress', 'AllContainersRestarting']);
+
+/** Builds the row; `spec` is filled only when its hash is not `storedHash`. */
+export function podChangeRow(
+  cluster: string,
+  pod: Pod,
+  workload: WorkloadRef,
+  change: string,
+  observedTimeMs: number,
+  storedHash: string | undefined,
+): PodChangeRow {
+  const { metadata, spec, status } = pod;
+  const text = JSON.stringify(spec);
+  const specHash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const statuses = status.containerStatuses ?? [];
+  const ready = statuses.filter((s) => s.ready === true).length;
+  return {
+    cluster,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    observedTimeMs,
+    resourceVersion: metadata.resourceVersion,
+    change,
+    phase: status.phase ?? '',
+    status: podStatusText(pod),
+    ready: `${ready}/${spec.containers.length}`,
+    restarts: statuses.reduce((sum, s) => sum + (s.restartCount ?? 0), 0),
+    node: spec.nodeName ?? '',
+    workloadKind: workload.kind,
+    workloadName: workload.name,
+    containers: JSON.stringify(containerStates(pod)),
+    conditions: JSON.stringify(badConditions(status.conditions ?? [])),
+    createdTimeMs: parseTimeMs(metadata.creationTimestamp) ?? 0,
+    deletionTimeMs: parseTimeMs(metadata.deletionTimestamp) ?? 0,
+    specHash,
+    spec: specHash === storedHash ? '' : text,
+  };
+}
+
+function containerStates(pod: Pod): readonly unknown[] {
+  const of = (type: string, list: readonly ContainerStatus[] | undefined) =>
+    (list ?? []).map((s) => {
+      const [state, detail] = Object.entries(s.state ?? {})[0] ?? ['waiting', {}];
+      const { reason, exitCode } = detail as { reason?: string; exitCode?: number };
+      return { name: s.name, type, ready: s.ready === true, restarts: s.restartCount ?? 0, state, reason, exitCode, image: s.image };
+    });
+  const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = pod.status;
+  return [...of('init', initContainerStatuses), ...of('container', containerStatuses), ...of('ephemeral', ephemeralContainerStatuses)];
+}
+
+function badConditions(conditions: readonly Condition[]): readonly Condition[] {
+  return conditions.filter((c) => c.status !== (GOOD_WHEN_FALSE.has(c.type) ? 'False' : 'True'));
+}
+
+/**
+ * What `kubectl get pods` prints as STATUS, derived in the same order of precedence
+ * (kubernetes pkg/printers/internalversion/printers.go, printPod).
+ */
+export function podStatusText(pod: Pod): string {
+  const { status, spec, metadata } = pod;
+  let text = status.reason || status.phase || 'Pending';
+  if (status.conditions?.some((c) => c.type === 'PodScheduled' && c.reason === 'SchedulingGated')) text = 'SchedulingGated';
+  const init = initStatusText(pod);
+  text = init ?? containersStatusText(pod, text);
+  if (metadata.deletionTimestamp === undefined) return text;
+  if (status.reason === 'NodeLost') return 'Unknown';
+  return status.phase === 'Succeeded' || status.phase === 'Failed' ? text : spec.containers.length > 0 ? 'Terminating' : text;
+}
+
+const isSidecar = (container: Container | undefined): boolean => container?.restartPolicy === 'Always';
+
+function initStatusText(pod: Pod): string | undefined {
+  const specs = new Map((pod.spec.initContainers ?? []).map((c) => [c.name, c]));
+  const statuses = pod.status.initContainerStatuses ?? [];
+  for (const [index, s] of statuses.entries()) {
+    const terminated = s.state?.terminated;
+    if (terminated?.exitCode === 0) continue;
+    if (isSidecar(specs.get(s.name)) && s.started === true) continue;
+    const reason = terminated ? terminatedText(terminated) : s.state?.waiting?.reason;
+    if (terminated || (reason && reason !== 'PodInitializing')) return `Init:${reason}`;
+    return `Init:${index}/${specs.size}`;
+  }
+  return undefined;
+}
+
+function terminatedText(terminated: { readonly reason?: string; readonly signal?: number; readonly exitCode?: number }): string {
+  if (terminated.reason) return terminated.reason;
+  return terminated.signal ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode ?? 0}`;
+}
+
+function containersStatusText(pod: Pod, fallback: string): string {
+  let text = fallback;
+  let running = false;
+  for (const s of [...(pod.status.containerStatuses ?? [])].reverse()) {
+    const { waiting, terminated } = s.state ?? {};
+    if (waiting?.reason) text = waiting.reason;
+    else if (terminated) text = terminatedText(terminated);
+    else if (s.ready === true && s.state?.running) running = true;
+  }
+  if (text !== 'Completed' || !running) return text;
+  const ready = pod.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True');
+  return ready ? 'Running' : 'NotReady';
+}

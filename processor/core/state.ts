@@ -1,0 +1,237 @@
+/**
+ * Everything the processor knows of one cluster. Owned and changed by step.ts alone; a checkpoint is `meta` plus the tables.
+ * Values in tables are immutable; indexes and the timer heap are derived from them and rebuilt on restore.
+ */
+import type { ClusterRef } from '../../collector/change-record.ts';
+import type { KubeObject, Pod, ProjectedObject, Resource } from '../../collector/objects.ts';
+import { RESOURCES } from '../../collector/objects.ts';
+import type { PodHistory, SeenEvent, Thresholds } from '../scenarios/scenario.ts';
+import type { Incident, Member, SourceState } from './incident.ts';
+import { incidentKey } from './incident.ts';
+import { DEFAULT_THRESHOLDS } from './rules-config.ts';
+import type { Index, Table } from './tables.ts';
+import { createIndex, createTable } from './tables.ts';
+import type { Timers } from './timers.ts';
+import { createTimers } from './timers.ts';
+
+/** The latest projected object of a uid. */
+export interface StoredObject {
+  readonly rv: string;
+  readonly object: ProjectedObject;
+}
+
+/** Counters of promise 4 on the processor's side, and what the collector said last. */
+export interface SessionState {
+  readonly session: string;
+  readonly run: string;
+  readonly resource: Resource;
+  readonly scope: string;
+  readonly nextSeq: number;
+  /** listing: between BEGIN and END. synced: list complete, no hole since. broken: a hole, or entered in the middle. */
+  readonly phase: 'listing' | 'synced' | 'broken';
+  /** resourceVersion of the list in hand. */
+  readonly listRv: string;
+  /** LISTED and REJECTED seen of the list in hand. */
+  readonly listedCount: number;
+  readonly firstTimeMs: number;
+  /** When its list was complete; 0 before. */
+  readonly syncedTimeMs: number;
+  /** Last record of it, or heartbeat that named it in sync. */
+  readonly aliveTimeMs: number;
+  readonly received: number;
+  readonly suppressed: number;
+  readonly rejected: number;
+  readonly appended: number;
+  readonly applied: number;
+  readonly duplicate: number;
+  readonly deadLettered: number;
+}
+
+/** What podtrail can see of one (resource, scope). */
+export interface SyncState {
+  readonly inSync: boolean;
+  /** Start of the blind interval while not in sync. */
+  readonly blindFromMs: number;
+  readonly reason: string;
+  /** It cannot be collected at all (forbidden, not served): nobody waits for it, and absence is never read from it. */
+  readonly uncollectable: boolean;
+}
+
+/** The small, JSON-able rest of the state. */
+export interface Meta {
+  generation: number;
+  /** Records of this cluster consumed, duplicates too: with the generation the version of every row (design D3). */
+  count: number;
+  streamTimeMs: number;
+  firstTimeMs: number;
+  lastHeartbeatMs: number;
+  serverVersion: string;
+  thresholds: Thresholds;
+  sessions: Record<string, SessionState>;
+  /** By scopeKey: what the runs said they collect, and how far that is so. */
+  sync: Record<string, SyncState>;
+  /** By scopeKey: highest resourceVersion up to which the tables are complete. */
+  completeRv: Record<string, string>;
+}
+
+export interface ClusterState {
+  readonly cluster: ClusterRef;
+  readonly meta: Meta;
+  readonly tables: Tables;
+  readonly timers: Timers;
+  readonly indexes: Indexes;
+}
+
+/** Every table of the state, by the name it has in a checkpoint. */
+export interface Tables {
+  /** Latest objects by uid; of events nothing is kept here (see `events`). */
+  readonly objects: Readonly<Record<Resource, Table<StoredObject>>>;
+  /** By pod uid. */
+  readonly histories: Table<PodHistory>;
+  /** Spec hashes already stored, by pod uid. */
+  readonly specs: Table<string>;
+  /** Recent Events by uid of the object they regard. */
+  readonly events: Table<readonly SeenEvent[]>;
+  /** By source uid: what the rules said of it last. */
+  readonly sources: Table<SourceState>;
+  /** Unresolved incidents by id. */
+  readonly incidents: Table<Incident>;
+  /** By `incident id/source uid`. */
+  readonly members: Table<Member>;
+  /** `session/uid` of the lists in hand. */
+  readonly listed: Table<1>;
+  /** `kind/uid` of what must be judged again once podtrail can see. */
+  readonly dirty: Table<1>;
+  /** Likewise, but waiting for a table that a rule reads to be in sync. */
+  readonly held: Table<1>;
+  readonly timers: Table<number>;
+}
+
+export interface Indexes {
+  /** resource → `namespace/name` → uids (several while a name is being reused). */
+  readonly byName: Readonly<Record<Resource, Index>>;
+  readonly podsByNode: Index;
+  readonly podsByNamespace: Index;
+  /** Owner uid → uids of pods it controls directly. */
+  readonly podsByOwner: Index;
+  /** incidentKey → id of the unresolved incident. */
+  readonly openByKey: Map<string, string>;
+  /** incident id → member keys. */
+  readonly membersOf: Index;
+  /** `kind/namespace/name` of a subject → incident ids. */
+  readonly incidentsBySubject: Index;
+}
+
+/** The empty tables, or those that `restore` fills by name. */
+export function createTables(entries: (name: string) => Iterable<readonly [string, unknown]> = () => []): Tables {
+  const table = <V>(name: string): Table<V> => createTable(entries(name) as Iterable<readonly [string, V]>);
+  const objects = Object.fromEntries(RESOURCES.map((r) => [r, table<StoredObject>(`objects.${r}`)])) as Tables['objects'];
+  return {
+    objects,
+    histories: table('histories'),
+    specs: table('specs'),
+    events: table('events'),
+    sources: table('sources'),
+    incidents: table('incidents'),
+    members: table('members'),
+    listed: table('listed'),
+    dirty: table('dirty'),
+    held: table('held'),
+    timers: table('timers'),
+  };
+}
+
+/** Every table with its checkpoint name, in a fixed order. */
+export function namedTables(tables: Tables): readonly (readonly [string, Table<unknown>])[] {
+  const { objects, ...rest } = tables;
+  const named: (readonly [string, Table<unknown>])[] = RESOURCES.map((r) => [`objects.${r}`, objects[r] as Table<unknown>]);
+  for (const name of Object.keys(rest) as (keyof typeof rest)[]) named.push([name, rest[name] as Table<unknown>]);
+  return named;
+}
+
+function buildIndexes(tables: Tables): Indexes {
+  const indexes: Indexes = {
+    byName: Object.fromEntries(RESOURCES.map((r) => [r, createIndex()])) as unknown as Indexes['byName'],
+    podsByNode: createIndex(),
+    podsByNamespace: createIndex(),
+    podsByOwner: createIndex(),
+    openByKey: new Map(),
+    membersOf: createIndex(),
+    incidentsBySubject: createIndex(),
+  };
+  for (const resource of RESOURCES) for (const stored of tables.objects[resource].values()) indexObject(indexes, resource, stored.object);
+  for (const incident of tables.incidents.values()) indexIncident(indexes, incident);
+  for (const key of tables.members.keys()) indexes.membersOf.add(key.slice(0, key.indexOf('/')), key);
+  return indexes;
+}
+
+/** A new cluster's state, or one restored from a checkpoint's meta and tables. */
+export function createClusterState(cluster: ClusterRef, generation: number, restored?: { readonly meta: Meta; readonly tables: Tables }): ClusterState {
+  const tables = restored?.tables ?? createTables();
+  const meta: Meta = restored?.meta ?? {
+    generation,
+    count: 0,
+    streamTimeMs: 0,
+    firstTimeMs: 0,
+    lastHeartbeatMs: 0,
+    serverVersion: '',
+    thresholds: DEFAULT_THRESHOLDS,
+    sessions: {},
+    sync: {},
+    completeRv: {},
+  };
+  return { cluster, meta, tables, timers: createTimers(tables.timers), indexes: buildIndexes(tables) };
+}
+
+/** version of the rows that the record in hand emits (design D3). */
+export function rowVersion(meta: Meta): bigint {
+  return (BigInt(meta.generation) << 40n) + BigInt(meta.count);
+}
+
+/** `namespace/name`, the key of byName. */
+export function nameKey(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+/** uid of the controlling owner, or ''. */
+export function controllerUid(object: KubeObject): string {
+  return object.metadata.ownerReferences?.find((o) => o.controller === true)?.uid ?? '';
+}
+
+function eachPodIndex(indexes: Indexes, pod: Pod, act: (index: Index, key: string) => void): void {
+  act(indexes.podsByNamespace, pod.metadata.namespace);
+  if (pod.spec.nodeName) act(indexes.podsByNode, pod.spec.nodeName);
+  const owner = controllerUid(pod);
+  if (owner !== '') act(indexes.podsByOwner, owner);
+}
+
+/** Enters an object into the indexes. */
+export function indexObject(indexes: Indexes, resource: Resource, object: ProjectedObject): void {
+  const { uid, namespace, name } = object.metadata;
+  indexes.byName[resource].add(nameKey(namespace, name), uid);
+  if (resource === 'pods') eachPodIndex(indexes, object as Pod, (index, key) => index.add(key, uid));
+}
+
+/** Takes an object out of the indexes. */
+export function unindexObject(indexes: Indexes, resource: Resource, object: ProjectedObject): void {
+  const { uid, namespace, name } = object.metadata;
+  indexes.byName[resource].remove(nameKey(namespace, name), uid);
+  if (resource === 'pods') eachPodIndex(indexes, object as Pod, (index, key) => index.remove(key, uid));
+}
+
+/** `kind/namespace/name`, the key of incidentsBySubject. */
+export function subjectKey(subject: { readonly kind: string; readonly namespace: string; readonly name: string }): string {
+  return `${subject.kind}/${subject.namespace}/${subject.name}`;
+}
+
+/** Enters an unresolved incident into the indexes. */
+export function indexIncident(indexes: Indexes, incident: Incident): void {
+  indexes.openByKey.set(incidentKey(incident.track, incident.subject), incident.id);
+  indexes.incidentsBySubject.add(subjectKey(incident.subject), incident.id);
+}
+
+/** Takes a resolved incident out of the indexes. */
+export function unindexIncident(indexes: Indexes, incident: Incident): void {
+  indexes.openByKey.delete(incidentKey(incident.track, incident.subject));
+  indexes.incidentsBySubject.remove(subjectKey(incident.subject), incident.id);
+}

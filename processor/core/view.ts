@@ -1,0 +1,49 @@
+/** What rules may see of a state: scenario.ts's ClusterView over the tables. */
+import type { KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota } from '../../collector/objects.ts';
+import type { ClusterView, SeenEvent } from '../scenarios/scenario.ts';
+import { inSync } from './coverage.ts';
+import type { ClusterState } from './state.ts';
+import { nameKey } from './state.ts';
+import { workloadObject, workloadOf } from './workload.ts';
+
+const NO_EVENTS: readonly SeenEvent[] = [];
+
+/** A live view: nowMs and thresholds are those of the state at the time of asking. */
+export function createView(state: ClusterState): ClusterView {
+  const { objects, events } = state.tables;
+  const { byName, podsByNode, podsByNamespace } = state.indexes;
+  const object = (resource: Resource, namespace: string, name: string): ProjectedObject | undefined => {
+    const uid = byName[resource].get(nameKey(namespace, name)).at(-1);
+    return uid === undefined ? undefined : objects[resource].get(uid)?.object;
+  };
+  function* podsBy(uids: readonly string[]): Generator<Pod> {
+    for (const uid of uids) {
+      const stored = objects.pods.get(uid);
+      if (stored !== undefined) yield stored.object as Pod;
+    }
+  }
+  function* all<T extends ProjectedObject>(resource: Resource): Generator<T> {
+    for (const stored of objects[resource].values()) yield stored.object as T;
+  }
+  return {
+    get nowMs() {
+      return state.meta.streamTimeMs;
+    },
+    get thresholds() {
+      return state.meta.thresholds;
+    },
+    inSync: (resource) => inSync(state, resource),
+    object,
+    node: (name) => object('nodes', '', name) as Node | undefined,
+    nodes: () => all<Node>('nodes'),
+    podsOnNode: (name) => podsBy(podsByNode.get(name)),
+    podsIn: (namespace) => podsBy(podsByNamespace.get(namespace)),
+    pods: () => all<Pod>('pods'),
+    *quotasIn(namespace) {
+      for (const quota of all<ResourceQuota>('resourcequotas')) if (quota.metadata.namespace === namespace) yield quota;
+    },
+    eventsOf: (uid) => events.get(uid) ?? NO_EVENTS,
+    workloadOf: (child: KubeObject) => workloadOf(state, child),
+    workload: (ref) => workloadObject(state, ref),
+  };
+}
