@@ -244,7 +244,10 @@ function memberRecovers(engine: Engine, source: Source, id: string): void {
 
 /** One failing member less. When it was the last, recovery begins, and its time counts from `sinceMs`. */
 function calm(engine: Engine, incident: Incident, sinceMs: number, text: string): void {
-  if (incident.failing > 0 || incident.state !== 'open') return put(engine, incident);
+  if (incident.failing > 0 || incident.state !== 'open') {
+    put(engine, incident);
+    return;
+  }
   const recovering: Incident = { ...incident, state: 'recovering', recoveringSinceMs: sinceMs };
   put(engine, tell(engine, recovering, 'recovering', engine.state.meta.streamTimeMs, text));
   engine.state.timers.set(`recover/${incident.id}`, Math.max(engine.state.meta.streamTimeMs, sinceMs + incident.recoverAfterMs));

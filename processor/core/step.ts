@@ -24,8 +24,10 @@ import { createView } from './view.ts';
 const views = new WeakMap<ClusterState, ClusterView>();
 
 function viewOf(state: ClusterState): ClusterView {
-  let view = views.get(state);
-  if (view === undefined) views.set(state, (view = createView(state)));
+  const known = views.get(state);
+  if (known !== undefined) return known;
+  const view = createView(state);
+  views.set(state, view);
   return view;
 }
 
@@ -90,18 +92,22 @@ function applyRecord(engine: Engine, record: ChangeRecord): void {
       for (const { resource, scope } of record.resources) expectResource(state, emitter, resource, scope, nowMs, 'starting');
       state.meta.serverVersion = record.serverVersion ?? state.meta.serverVersion;
       state.meta.lastHeartbeatMs = Math.max(state.meta.lastHeartbeatMs, nowMs);
-      return emitCluster(state, emitter);
+      emitCluster(state, emitter);
+      break;
     case 'HEARTBEAT':
       applyHeartbeat(state, emitter, record);
       regain(engine, 'records_missing');
-      return emitCluster(state, emitter);
+      emitCluster(state, emitter);
+      break;
     case 'NOTE':
       noteUncollectable(state, emitter, record, nowMs);
-      return releaseHeld(engine); // who waited for it waits in vain
+      releaseHeld(engine); // who waited for it waits in vain
+      break;
     case 'RULES':
-      return applyRules(engine, record.rules);
+      applyRules(engine, record.rules);
+      break;
     default:
-      return applyObjects(engine, applySessionRecord(state, emitter, record), record.type, scopeKey(record.resource, record.scope));
+      applyObjects(engine, applySessionRecord(state, emitter, record), record.type, scopeKey(record.resource, record.scope));
   }
 }
 
