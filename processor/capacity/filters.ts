@@ -1,0 +1,102 @@
+/**
+ * All filters for one pod in the scheduler's order (pkg/scheduler/apis/config/v1/default_plugins.go, v1.34), and what the scheduler
+ * would say of a node. DynamicResources is left out: resource claims are not collected.
+ */
+import type { Filter, FilterFailure, Rejection } from './filter.ts';
+import { PASSED } from './filter.ts';
+import { createInterPodAffinity } from './inter-pod-affinity.ts';
+import { createNodeAffinity, createNodeName } from './node-affinity.ts';
+import { createNodePorts } from './node-ports.ts';
+import type { PodFacts } from './pod-facts.ts';
+import { createResourcesFit } from './resources-fit.ts';
+import type { NodeState, SchedulingState } from './scheduling-state.ts';
+import { addPod, removePod } from './scheduling-state.ts';
+import { createNodeUnschedulable, createTaintToleration } from './taint-toleration.ts';
+import { createTopologySpread } from './topology-spread.ts';
+import { createVolumeFilters } from './volumes.ts';
+
+/** One pod's scheduling cycle: its filters over one state, and a refusal that holds for every node. */
+export interface Cycle {
+  readonly pod: PodFacts;
+  readonly state: SchedulingState;
+  readonly filters: readonly Filter[];
+  readonly rejection: Rejection | undefined;
+}
+
+/** Prepares the filters (PreFilter). Valid while the state changes only through assume and forget. */
+export function createCycle(pod: PodFacts, state: SchedulingState): Cycle {
+  const affinity = createNodeAffinity(pod);
+  const volumes = createVolumeFilters(pod, state);
+  const candidates: readonly (Filter | Rejection | undefined)[] = [
+    createNodeUnschedulable(pod),
+    createNodeName(pod),
+    createTaintToleration(pod),
+    affinity,
+    createNodePorts(pod),
+    createResourcesFit(pod),
+    ...('kind' in volumes ? [volumes] : volumes),
+    createTopologySpread(pod, state),
+    createInterPodAffinity(pod, state),
+  ];
+  return {
+    pod,
+    state,
+    filters: candidates.filter((each): each is Filter => each !== undefined && !('kind' in each)),
+    rejection: candidates.find((each): each is Rejection => each !== undefined && 'kind' in each),
+  };
+}
+
+/** Puts a pod on a node and tells the filters. */
+export function assume(cycle: Cycle, pod: PodFacts, node: NodeState): void {
+  addPod(node, pod);
+  for (const filter of cycle.filters) filter.update?.(pod, node, 1);
+}
+
+/** Takes a pod off a node and tells the filters. */
+export function forget(cycle: Cycle, pod: PodFacts, node: NodeState): void {
+  removePod(node, pod);
+  for (const filter of cycle.filters) filter.update?.(pod, node, -1);
+}
+
+/** Every reason of every failing plugin, in the scheduler's order; `except` leaves one plugin out. Empty: the pod may run there. */
+export function failuresOn(cycle: Cycle, node: NodeState, except?: string): readonly FilterFailure[] {
+  const { rejection } = cycle;
+  const refused: readonly FilterFailure[] = rejection === undefined ? PASSED : [{ plugin: rejection.plugin, reason: rejection.reason }];
+  return withNominated(cycle, node, () => {
+    let failures = refused;
+    for (const filter of cycle.filters) {
+      if (filter.plugin === except) continue;
+      const more = filter.check(node);
+      if (more.length > 0) failures = failures.length === 0 ? more : [...failures, ...more];
+    }
+    return failures;
+  });
+}
+
+/** What the scheduler itself reports: the reasons of the first plugin that fails. */
+export function firstFailuresOn(cycle: Cycle, node: NodeState): readonly FilterFailure[] {
+  const { rejection } = cycle;
+  if (rejection !== undefined) return [{ plugin: rejection.plugin, reason: rejection.reason }];
+  return withNominated(cycle, node, () => {
+    for (const filter of cycle.filters) {
+      const failures = filter.check(node);
+      if (failures.length > 0) return failures;
+    }
+    return PASSED;
+  });
+}
+
+/**
+ * RunFilterPluginsWithNominatedPods: pods of equal or higher priority nominated to the node count as if they ran there, and the
+ * filters must pass with and without them.
+ */
+function withNominated(cycle: Cycle, node: NodeState, check: () => readonly FilterFailure[]): readonly FilterFailure[] {
+  const nominated = cycle.state.nominated.get(node.name);
+  if (nominated === undefined) return check();
+  const others = nominated.filter((other) => other.priority >= cycle.pod.priority && other.pod.metadata.uid !== cycle.pod.pod.metadata.uid);
+  if (others.length === 0) return check();
+  for (const other of others) assume(cycle, other, node);
+  const failures = check();
+  for (const other of others) forget(cycle, other, node);
+  return failures.length > 0 ? failures : check();
+}

@@ -1,0 +1,192 @@
+/**
+ * The nodes of one cluster with what is on them: the scheduler's snapshot. Follows NodeInfo of pkg/scheduler/framework/types.go and
+ * the scheduler's cache, which counts every assigned pod that has not terminated (v1.34).
+ */
+import type { Node, Pod, ProjectedObject, Resource } from '../../collector/objects.ts';
+import type { Amounts, QuantityProblem } from './amounts.ts';
+import { addAmounts, noAmounts, readAmounts, subtractAmounts } from './amounts.ts';
+import type { HostPort, PodFacts } from './pod-facts.ts';
+import { podFacts } from './pod-facts.ts';
+import { compareText, listOf } from './reading.ts';
+import type { Labels } from './selectors.ts';
+
+/** What scheduling reads of a cluster; ClusterView of processor/scenarios/scenario.ts satisfies it. */
+export interface SchedulingCluster {
+  nodes(): Iterable<Node>;
+  podsOnNode(name: string): Iterable<Pod>;
+  pods(): Iterable<Pod>;
+  object(resource: Resource, namespace: string, name: string): ProjectedObject | undefined;
+  inSync(resource: Resource): boolean;
+  /** All objects of a resource, where the cluster can list them: without it static volumes cannot be matched. */
+  objects?(resource: Resource): Iterable<ProjectedObject>;
+}
+
+/** A node and what is on it; changed in place by addPod and removePod only. */
+export interface NodeState {
+  readonly node: Node;
+  readonly name: string;
+  readonly labels: Labels | undefined;
+  readonly allocatable: Amounts;
+  /** Sum of the effective requests; requested.pods is the number of pods. */
+  readonly requested: Amounts;
+  /** As requested, with a minimum for containers that request nothing (PodRequest.scoredCpu): for scoring. */
+  scoredCpu: number;
+  scoredMemory: number;
+  readonly pods: Set<PodFacts>;
+  /** Host ports in use: `protocol/port` to the addresses they are bound to, with how often. */
+  readonly ports: Map<string, Map<string, number>>;
+  /** Pods here that carry required anti-affinity, and those with any pod affinity term that scoring reads. */
+  readonly antiAffinityPods: Set<PodFacts>;
+  readonly affinityPods: Set<PodFacts>;
+}
+
+export interface SchedulingState {
+  /** By name, so that ties break alike everywhere. */
+  readonly nodes: readonly NodeState[];
+  readonly byName: ReadonlyMap<string, NodeState>;
+  readonly cluster: SchedulingCluster;
+  /** Pods waiting for preemption to finish, by the node they are nominated to. */
+  readonly nominated: ReadonlyMap<string, readonly PodFacts[]>;
+  readonly problems: readonly QuantityProblem[];
+}
+
+/** Builds the state of a cluster now: O(nodes + pods), the pods' facts being kept with the pods. */
+export function createSchedulingState(cluster: SchedulingCluster): SchedulingState {
+  const problems: QuantityProblem[] = [];
+  const nodes = [...cluster.nodes()].sort((a, b) => compareText(a.metadata.name, b.metadata.name)).map((node) => createNodeState(node, problems));
+  const byName = new Map(nodes.map((state) => [state.name, state]));
+  for (const state of nodes) for (const pod of cluster.podsOnNode(state.name)) if (holdsResources(pod)) addPod(state, podFacts(pod));
+  const nominated = new Map<string, PodFacts[]>();
+  for (const pod of cluster.pods()) {
+    const name = pod.status.nominatedNodeName;
+    if (name === undefined || name === '' || isAssigned(pod) || isTerminal(pod) || !byName.has(name)) continue;
+    const there = nominated.get(name);
+    if (there === undefined) nominated.set(name, [podFacts(pod)]);
+    else there.push(podFacts(pod));
+  }
+  return { nodes, byName, cluster, nominated, problems };
+}
+
+/** An empty node. Bad quantities are reported and count 0, so that nothing fits by mistake. */
+export function createNodeState(node: Node, problems: QuantityProblem[]): NodeState {
+  const own: QuantityProblem[] = [];
+  const allocatable = readAmounts(node.status.allocatable, 'status.allocatable', own);
+  for (const problem of own) problems.push({ ...problem, path: `nodes/${node.metadata.name}: ${problem.path}` });
+  return {
+    node,
+    name: node.metadata.name,
+    labels: node.metadata.labels,
+    allocatable,
+    requested: noAmounts(),
+    scoredCpu: 0,
+    scoredMemory: 0,
+    pods: new Set(),
+    ports: new Map(),
+    antiAffinityPods: new Set(),
+    affinityPods: new Set(),
+  };
+}
+
+export function isAssigned(pod: Pod): boolean {
+  return pod.spec.nodeName !== undefined && pod.spec.nodeName !== '';
+}
+
+/** Succeeded and Failed pods count nothing, wherever they are. */
+export function isTerminal(pod: Pod): boolean {
+  return pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';
+}
+
+/** Bound and not yet terminal: a terminating pod holds what it has until it is gone. */
+export function holdsResources(pod: Pod): boolean {
+  return isAssigned(pod) && !isTerminal(pod);
+}
+
+/** Assumes the pod on the node. Adding the same facts twice changes nothing. */
+export function addPod(state: NodeState, pod: PodFacts): void {
+  if (state.pods.has(pod)) return;
+  state.pods.add(pod);
+  count(state, pod, 1);
+  if (pod.antiAffinity.length > 0) state.antiAffinityPods.add(pod);
+  if (scoringReads(pod)) state.affinityPods.add(pod);
+}
+
+/** Takes the pod off the node again; a pod that is not there changes nothing. */
+export function removePod(state: NodeState, pod: PodFacts): void {
+  if (!state.pods.delete(pod)) return;
+  count(state, pod, -1);
+  state.antiAffinityPods.delete(pod);
+  state.affinityPods.delete(pod);
+}
+
+function scoringReads(pod: PodFacts): boolean {
+  return pod.affinity.length + pod.preferredAffinity.length + pod.preferredAntiAffinity.length > 0;
+}
+
+function count(state: NodeState, pod: PodFacts, sign: 1 | -1): void {
+  addAmounts(state.requested, pod.request.amounts, sign);
+  state.scoredCpu += sign * pod.request.scoredCpu;
+  state.scoredMemory += sign * pod.request.scoredMemory;
+  for (const port of pod.ports) countPort(state.ports, port, sign);
+}
+
+function countPort(ports: NodeState['ports'], { ip, protocol, port }: HostPort, sign: 1 | -1): void {
+  const key = `${protocol}/${port}`;
+  const addresses = ports.get(key) ?? new Map<string, number>();
+  const uses = (addresses.get(ip) ?? 0) + sign;
+  if (uses > 0) addresses.set(ip, uses);
+  else addresses.delete(ip);
+  if (addresses.size > 0) ports.set(key, addresses);
+  else ports.delete(key);
+}
+
+/**
+ * Why capacity figures leave a node out: cordoned, not ready (by condition or by a lifecycle taint), or virtual. undefined: it counts.
+ * The scheduler never asks this; it is kept off such nodes by their taints.
+ */
+export function exclusionOf(node: Node): 'cordoned' | 'not_ready' | 'virtual' | undefined {
+  if (isVirtual(node)) return 'virtual';
+  if (node.spec.unschedulable === true) return 'cordoned';
+  if (listOf(node.status.conditions).find((condition) => condition.type === 'Ready')?.status !== 'True') return 'not_ready';
+  const taints = listOf(node.spec.taints).filter((taint) => taint.effect !== 'PreferNoSchedule');
+  if (taints.some((taint) => taint.key === 'node.kubernetes.io/unschedulable' || LEAVING_TAINTS.includes(taint.key))) return 'cordoned';
+  return taints.some((taint) => LIFECYCLE_TAINTS.includes(taint.key)) ? 'not_ready' : undefined;
+}
+
+/** Taints of the node lifecycle and cloud controllers: kubernetes.io/docs/reference/labels-annotations-taints. */
+const LIFECYCLE_TAINTS: readonly string[] = [
+  'node.kubernetes.io/not-ready',
+  'node.kubernetes.io/unreachable',
+  'node.kubernetes.io/network-unavailable',
+  'node.kubernetes.io/memory-pressure',
+  'node.kubernetes.io/disk-pressure',
+  'node.kubernetes.io/pid-pressure',
+  'node.kubernetes.io/out-of-service',
+  'node.cloudprovider.kubernetes.io/uninitialized',
+  'node.cloudprovider.kubernetes.io/shutdown',
+];
+/** Set by cluster-autoscaler (utils/taints/taints.go) and Karpenter (karpenter.sh concepts/disruption) on nodes about to go. */
+const LEAVING_TAINTS: readonly string[] = ['ToBeDeletedByClusterAutoscaler', 'karpenter.sh/disrupted', 'karpenter.sh/disruption'];
+
+/** virtual-kubelet sets label type and its taint; EKS Fargate labels its nodes (docs.aws.amazon.com/eks fargate). */
+function isVirtual(node: Node): boolean {
+  const labels = node.metadata.labels;
+  if (labels?.['type'] === 'virtual-kubelet' || labels?.['eks.amazonaws.com/compute-type'] === 'fargate') return true;
+  return listOf(node.spec.taints).some((taint) => taint.key === 'virtual-kubelet.io/provider');
+}
+
+/** Owned by a DaemonSet, or a static pod's mirror: it stays on its node whatever else moves. */
+export function staysOnNode(pod: Pod): boolean {
+  return listOf(pod.metadata.ownerReferences).some((owner) => owner.kind === 'DaemonSet' || owner.kind === 'Node');
+}
+
+/** Allocatable less the pods that stay there: the most that could ever be free on this node. */
+export function largestFree(state: NodeState): Amounts {
+  const staying = noAmounts();
+  for (const pod of state.pods) if (staysOnNode(pod.pod)) addAmounts(staying, pod.request.amounts);
+  return subtractAmounts(state.allocatable, staying);
+}
+
+/** Free space of the node: max(0, allocatable − requested) of each resource. */
+export function freeOf(state: NodeState): Amounts {
+  return subtractAmounts(state.allocatable, state.requested);
+}
