@@ -59,6 +59,8 @@ const sessionEnd = z.object({
   type: z.literal('SESSION_END'),
   /** Why the stream has a gap from here: 410, stalled, relist, stopped, back_pressure, … */
   reason,
+  /** The final count of promise 4; heartbeats no longer name the session. */
+  counters: z.object({ received: count, suppressed: count, rejected: count, appended: count }).optional(),
 });
 
 const sessionCounters = z.object({

@@ -36,9 +36,10 @@ export interface Incident {
   /** A member became healthy, not merely vanished, since it last was open: only then a relapse is a flap. */
   readonly sawHealth: boolean;
   readonly flaps: number;
-  /** Members failing now, and members ever. */
+  /** Members failing now, members ever, and how many of those are pods. Of a parent: its unresolved children, and children ever. */
   readonly failing: number;
   readonly members: number;
+  readonly pods: number;
   /** Entries written to the timeline. */
   readonly timelineSeq: number;
   readonly supersededBy: string;
@@ -110,7 +111,7 @@ export function incidentRow(cluster: string, incident: Incident, impact: Impact,
     registry: shared.registry ?? '',
     node: shared.node ?? '',
     claim: shared.claim ?? '',
-    pods: incident.members,
+    pods: incident.pods,
     failingPods: incident.failing,
     impact: JSON.stringify(impact),
     openedTimeMs: incident.openedMs,

@@ -114,6 +114,7 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
     flaps: 0,
     failing: 0,
     members: 0,
+    pods: 0,
     timelineSeq: 0,
     supersededBy: '',
     parent: '',
@@ -140,7 +141,9 @@ function memberFails(engine: Engine, source: Source, id: string, signal: Signal)
   if (known?.state !== 'failing') {
     if (known === undefined && incident.members > 0 && incident.members < TOLD_MEMBERS)
       incident = tell(engine, incident, 'member', nowMs, `${nameOf(source.object)} fails alike`);
-    incident = { ...incident, failing: incident.failing + 1, members: incident.members + (known === undefined ? 1 : 0) };
+    const joins = known === undefined ? 1 : 0;
+    const pods = incident.pods + (source.kind === 'pod' ? joins : 0);
+    incident = { ...incident, failing: incident.failing + 1, members: incident.members + joins, pods };
     const firstMs = known?.firstMs ?? Math.min(signal.fact.timeMs, nowMs);
     putMember(engine, incident, { ...memberOf(source, id), firstMs, lastMs: nowMs, state: 'failing' });
     setMembership(engine, source.uid, incidentKey(incident.track, incident.subject), { id, scenario: signal.scenario });

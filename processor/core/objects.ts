@@ -5,6 +5,7 @@
 import type { ChangeRecord, ObjectRecord, SessionRecord } from '../../collector/change-record.ts';
 import { compareResourceVersions, scopeKey } from '../../collector/change-record.ts';
 import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
+import type { DeadLetterRow } from '../../sql/rows.ts';
 import { disruptionOf } from '../scenarios/disruption.ts';
 import { emitSession, expectResource } from './coverage.ts';
 import type { Emitter } from './emit.ts';
@@ -26,9 +27,11 @@ export interface Applied {
   readonly removed: readonly { readonly resource: Resource; readonly object: ProjectedObject }[];
   /** Why the session's resource may have lost sync, or ''. */
   readonly lost: string;
+  /** The record could not be applied and went to the dead letters. */
+  readonly deadLettered: boolean;
 }
-const NOTHING: Applied = { duplicate: false, removed: [], lost: '' };
-const DUPLICATE: Applied = { duplicate: true, removed: [], lost: '' };
+const NOTHING: Applied = { duplicate: false, removed: [], lost: '', deadLettered: false };
+const DUPLICATE: Applied = { ...NOTHING, duplicate: true };
 
 /** Applies a record that belongs to a session. */
 export function applySessionRecord(state: ClusterState, emitter: Emitter, record: SessionRecord): Applied {
@@ -43,9 +46,23 @@ export function applySessionRecord(state: ClusterState, emitter: Emitter, record
   const session: SessionState = { ...base, nextSeq: record.seq + 1, aliveTimeMs: meta.streamTimeMs, phase: hole ? 'broken' : base.phase };
   meta.sessions[record.session] = session;
   if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
-  const applied = applyInSession(state, emitter, session, record);
+  const applied = applyGuarded(state, emitter, session, record);
   count(state, record, applied);
   return hole ? { ...applied, lost: applied.lost || 'records_missing' } : applied;
+}
+
+/**
+ * A projected object has the right types by construction; a record written by other code may not. Then it is dead-lettered whole:
+ * nothing of it has been applied, because everything derived from it is computed before the first write (see upsert).
+ */
+function applyGuarded(state: ClusterState, emitter: Emitter, session: SessionState, record: SessionRecord): Applied {
+  try {
+    return applyInSession(state, emitter, session, record);
+  } catch (error) {
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'not_applicable', reason));
+    return { ...NOTHING, deadLettered: true };
+  }
 }
 
 function newSession(record: SessionRecord, nowMs: number): SessionState {
@@ -62,7 +79,7 @@ function isObjectRecord(record: ChangeRecord): record is ObjectRecord {
 function count(state: ClusterState, record: SessionRecord, applied: Applied): void {
   const session = state.meta.sessions[record.session];
   if (session === undefined || !isObjectRecord(record)) return;
-  const field = applied.duplicate ? 'duplicate' : 'applied';
+  const field = applied.duplicate ? 'duplicate' : applied.deadLettered ? 'deadLettered' : 'applied';
   state.meta.sessions[record.session] = { ...session, [field]: session[field] + 1 };
 }
 
@@ -85,13 +102,13 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
         if (record.uid !== '') state.tables.listed.set(`${session.session}/${record.uid}`, 1);
         update(state, session, { listedCount: session.listedCount + 1 });
       }
-      emitter.emit('dead_letters', `${record.session}\n${record.seq}`, rejectedLetter(state, record));
+      emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'rejected', record.reason));
       return NOTHING;
     case 'SNAPSHOT_END':
       return endSnapshot(state, emitter, session, record.count);
     case 'SESSION_END':
       dropListed(state, session);
-      emitSession(state, emitter, session);
+      emitSession(state, emitter, { ...session, ...record.counters });
       delete state.meta.sessions[session.session];
       return { ...NOTHING, lost: record.reason };
     default:
@@ -99,18 +116,19 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
   }
 }
 
-/** Rejections have no log position of their own worth: they are named by session and seq. */
-function rejectedLetter(state: ClusterState, record: Extract<ChangeRecord, { type: 'REJECTED' }>) {
+/** Letters of the core are named by session and seq: the log's offset is the shell's to know. */
+function sessionLetter(state: ClusterState, record: SessionRecord, code: string, reason: string): DeadLetterRow {
+  const uid = 'uid' in record ? record.uid : '';
   return {
     log: `session:${record.session}`,
     partition: 0,
     offset: BigInt(record.seq),
-    part: 'collector',
+    part: record.type,
     cluster: state.cluster.name,
     timeMs: record.t,
-    code: 'rejected',
-    reason: record.reason,
-    payload: JSON.stringify({ resource: record.resource, uid: record.uid, resourceVersion: record.rv }),
+    code,
+    reason,
+    payload: JSON.stringify({ resource: record.resource, uid }),
   };
 }
 
@@ -136,12 +154,21 @@ function applyListed(state: ClusterState, emitter: Emitter, session: SessionStat
   if (stored === undefined && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
   if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0) return NOTHING;
   if (record.object === undefined) {
+    if (record.resource === 'events') return NOTHING; // Events that expired here are not missed
+    if (restamp(state, record.resource, record.uid, record.rv)) return NOTHING;
     // Abbreviated against a state that was lost with older records: only an unabbreviated list can tell.
     update(state, state.meta.sessions[session.session] ?? session, { phase: 'broken' });
     return { ...NOTHING, lost: 'abbreviated_unknown' };
   }
   upsert(state, emitter, record.resource, record.object, record.rv, 'LISTED');
   return NOTHING;
+}
+
+/** The object is at a newer version that differs in nothing podtrail keeps. */
+function restamp(state: ClusterState, resource: Resource, uid: string, rv: string): boolean {
+  const stored = state.tables.objects[resource].get(uid);
+  if (stored !== undefined) state.tables.objects[resource].set(uid, { ...stored, rv });
+  return stored !== undefined;
 }
 
 function storedRv(state: ClusterState, resource: Resource, uid: string): string | undefined {
@@ -198,28 +225,38 @@ function upsert(state: ClusterState, emitter: Emitter, resource: Resource, objec
     if (foldEvent(state, emitter, object as Event)) markRegarding(state, object as Event);
     return;
   }
-  const table = state.tables.objects[resource];
-  const uid = object.metadata.uid;
-  const before = table.get(uid);
-  if (before !== undefined) unindexObject(state.indexes, resource, before.object);
-  table.set(uid, { rv, object });
-  indexObject(state.indexes, resource, object);
-  if (resource === 'pods') upsertPod(state, emitter, object as Pod, change);
-  else markDependents(state, resource, object, before?.object);
+  if (resource === 'pods') {
+    upsertPod(state, emitter, object as Pod, rv, change);
+    return;
+  }
+  const before = state.tables.objects[resource].get(object.metadata.uid)?.object;
+  put(state, resource, object, rv);
+  markDependents(state, resource, object, before);
 }
 
-function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, change: string): void {
+/** Everything is derived before anything is written, so that an object with wrong types leaves no trace. */
+function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, change: string): void {
   const { uid } = pod.metadata;
   const nowMs = state.meta.streamTimeMs;
   const history = state.tables.histories.get(uid);
   const folded = foldHistory(history, pod, nowMs);
-  if (folded !== history) state.tables.histories.set(uid, folded);
-  emitPod(state, emitter, pod, change);
   const disruption = disruptionOf(pod);
+  emitPod(state, emitter, pod, change);
+  put(state, 'pods', pod, rv);
+  if (folded !== history) state.tables.histories.set(uid, folded);
   if (disruption !== undefined) emitDisruption(state, emitter, pod, disruption);
   state.tables.dirty.set(`pod/${uid}`, 1);
   // Spread over the day by uid, so that a whole cluster is not rewritten at once.
   if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
+}
+
+function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string): void {
+  const table = state.tables.objects[resource];
+  const { uid } = object.metadata;
+  const before = table.get(uid);
+  if (before !== undefined) unindexObject(state.indexes, resource, before.object);
+  table.set(uid, { rv, object });
+  indexObject(state.indexes, resource, object);
 }
 
 /** The next time of day at which this pod's row is rewritten (design D3). */

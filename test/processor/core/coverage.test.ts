@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createDriver, rawPod } from '../../helpers/driver.ts';
+
+const coverageOf = (driver: ReturnType<typeof createDriver>, resource = 'pods') =>
+  driver.replay
+    .rows('coverage')
+    .filter((row) => row.resource === resource)
+    .map((row) => [
+      (row.fromTimeMs - driver.replay.rows('clusters')[0]!.firstRecordTimeMs) / 1_000,
+      row.toTimeMs === 0 ? 'now' : (row.toTimeMs - row.fromTimeMs) / 1_000,
+      row.reason,
+    ]);
+
+test('a resource is blind until its first list is complete', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  assert.deepEqual(coverageOf(driver), [[0, 0, 'starting']]);
+});
+
+test('a session that ends makes the resource blind until the next list', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(10);
+  driver.drop('pods', 'gone_410');
+  driver.advance(20);
+  assert.deepEqual(coverageOf(driver).at(-1), [10, 'now', 'gone_410']);
+  driver.list('pods', [rawPod('a')]);
+  assert.deepEqual(coverageOf(driver).at(-1), [10, 20, 'gone_410']);
+});
+
+test('silence of the collector is blindness from its last sign of life, and a late session that lost nothing is not', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(10);
+  driver.silence(60);
+  driver.heartbeat();
+  assert.deepEqual(coverageOf(driver).at(-1), [10, 0, 'resumed_without_loss']);
+  driver.silence(60);
+  driver.list('pods', [rawPod('a')]);
+  assert.deepEqual(coverageOf(driver).at(-1), [70, 60, 'collector_silent']);
+});
+
+test('a hole in the sequence makes the resource blind, and its records still count as facts', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  const lost = createDriver();
+  lost.begin({ pods: [rawPod('a')] });
+  lost.change('MODIFIED', 'pods', rawPod('a', { phase: 'Failed' }));
+  lost.change('ADDED', 'pods', rawPod('b'));
+  driver.push(lost.records.at(-1)!);
+  assert.equal(coverageOf(driver).at(-1)?.[2], 'records_missing');
+  assert.ok(driver.replay.rows('pod_changes').some((row) => row.name === 'b'));
+});
+
+test('what a whole list does not name is gone no later than then; an unfinished list says nothing', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a'), rawPod('b')] });
+  driver.drop('pods');
+  driver.advance(30);
+  const cut = createDriver({ run: 'run-2', startRv: 5_000 });
+  cut.begin({ pods: [rawPod('a')] });
+  for (const record of cut.records.filter((r) => r.type === 'SNAPSHOT_BEGIN' || r.type === 'LISTED')) driver.push({ ...record, t: record.t + 30_000 });
+  assert.ok(driver.replay.state('cluster-uid')!.tables.objects.pods.has('uid-b'), 'void without its END');
+  driver.list('pods', [rawPod('a', {}, {}, { resourceVersion: '9000' })]);
+  assert.ok(driver.replay.state('cluster-uid')!.tables.objects.pods.has('uid-b') === false);
+  const vanished = driver.replay.rows('pod_changes').find((row) => row.change === 'VANISHED');
+  assert.equal(vanished?.name, 'b');
+});
+
+test('duplicates change nothing but counters, and the balance holds', () => {
+  const once = createDriver();
+  const twice = createDriver();
+  for (const driver of [once, twice]) {
+    driver.begin({ pods: [rawPod('a')], nodes: [] });
+    driver.change('MODIFIED', 'pods', rawPod('a', { phase: 'Failed' }));
+    driver.change('DELETED', 'pods', rawPod('a', { phase: 'Failed' }));
+    driver.heartbeat();
+  }
+  for (const record of [...twice.records]) twice.replay.push(record);
+  assert.deepEqual(twice.replay.rows('pod_changes'), once.replay.rows('pod_changes'));
+  const balance = once.replay.rows('sessions').find((row) => row.resource === 'pods');
+  assert.equal(balance?.received, 3);
+  assert.equal(balance.appended, 3);
+  assert.equal(balance.applied, 3);
+});
+
+test('two collectors of one cluster give the results of one', () => {
+  const one = createDriver();
+  one.begin({ pods: [rawPod('a')] });
+  const script = (driver: ReturnType<typeof createDriver>) => {
+    driver.advance(5);
+    driver.change('MODIFIED', 'pods', rawPod('a', { phase: 'Failed' }));
+    driver.change('ADDED', 'pods', rawPod('b'));
+    driver.change('DELETED', 'pods', rawPod('b'));
+    driver.advance(5);
+  };
+  script(one);
+  const other = createDriver({ run: 'run-2' });
+  other.begin({ pods: [rawPod('a')] });
+  script(other);
+  const both = createDriver();
+  const merged = one.records.flatMap((record, i) => [record, other.records[i]!]);
+  for (const record of merged) both.push(record);
+  assert.deepEqual(both.replay.rows('pod_changes'), one.replay.rows('pod_changes'));
+  assert.ok(!both.replay.state('cluster-uid')!.tables.objects.pods.has('uid-b'));
+});
+
+test('a resource that may not be read is noted and not waited for', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [] });
+  driver.push({
+    v: 1,
+    cluster: { uid: 'cluster-uid', name: 'test' },
+    run: 'run-1',
+    t: driver.records.at(-1)!.t,
+    type: 'NOTE',
+    resource: 'nodes',
+    scope: '',
+    code: 'forbidden',
+    message: 'cannot list nodes',
+  });
+  const row = driver.replay.rows('coverage').find((r) => r.resource === 'nodes');
+  assert.equal(row?.reason, 'forbidden: cannot list nodes');
+});
