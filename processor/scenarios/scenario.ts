@@ -86,11 +86,6 @@ export interface Signal {
    * the rule is asked again then. A dueTimeMs still to come needs none.
    */
   readonly recheckTimeMs?: number;
-  /**
-   * Stream time, epoch ms, at which the passing of time alone may end this signal (a run between two crashes grew old): ask the
-   * rule again then.
-   */
-  readonly askAgainMs?: number;
   /** Stable this long without a signal in this track, ms, the member has recovered. */
   readonly recoverAfterMs: number;
   /** One line in English: what happens to whom and why, names filled in. */
