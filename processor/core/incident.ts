@@ -43,7 +43,25 @@ export interface Incident {
   /** Entries written to the timeline. */
   readonly timelineSeq: number;
   readonly supersededBy: string;
+  /** Id of the parent incident, or ''. */
   readonly parent: string;
+  /** Of a parent: what its children share, one of their groupKeys. */
+  readonly isParent: boolean;
+  readonly groupKey: string;
+}
+
+/** What an incident may be grouped by, the most telling first: scenario and the shared thing. */
+export function groupKeys(incident: Incident): readonly { readonly key: string; readonly kind: string; readonly value: string }[] {
+  const kinds = ['image', 'claim', 'node', 'registry'] as const;
+  return kinds.flatMap((kind) => {
+    const value = incident.shared[kind];
+    return value === undefined || value === '' ? [] : [{ key: `${incident.scenario}|${kind}|${value}`, kind, value }];
+  });
+}
+
+/** Id of a parent, named by its first child. */
+export function parentId(clusterUid: string, groupKey: string, firstChild: string): string {
+  return createHash('sha256').update(`${clusterUid}\n${groupKey}\n${firstChild}`).digest('hex').slice(0, 20);
 }
 
 /** A source's part in an incident. Pods, and controllers that cannot create pods. */

@@ -10,7 +10,7 @@ import type { Incident, Member, Resolution } from './incident.ts';
 import { incidentId, incidentKey, incidentRow, severityOf } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
 import type { ClusterState } from './state.ts';
-import { indexIncident, nameKey, subjectKey, unindexIncident } from './state.ts';
+import { indexIncident, nameKey, reindexShared, subjectKey, unindexIncident } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 import { replicasOf, resourceOfKind, workloadObject, workloadOf } from './workload.ts';
 
@@ -69,12 +69,15 @@ function strongestByKey(signals: readonly Signal[]): ReadonlyMap<string, Signal>
 
 const memberKey = (incident: string, uid: string): string => `${incident}/${uid}`;
 
-function put(engine: Engine, incident: Incident): void {
+/** Stores the new version of an unresolved incident. */
+export function put(engine: Engine, incident: Incident): void {
+  reindexShared(engine.state.indexes, engine.state.tables.incidents.get(incident.id), incident);
   engine.state.tables.incidents.set(incident.id, incident);
   engine.touched.set(incident.id, incident);
 }
 
-function tell(engine: Engine, incident: Incident, kind: string, timeMs: number, text: string): Incident {
+/** Adds an entry to the incident's story. */
+export function tell(engine: Engine, incident: Incident, kind: string, timeMs: number, text: string): Incident {
   const seq = incident.timelineSeq;
   const { name } = engine.state.cluster;
   const row = { cluster: name, incidentId: incident.id, openedTimeMs: incident.openedMs, seq, timeMs, kind, text };
@@ -118,6 +121,8 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
     timelineSeq: 0,
     supersededBy: '',
     parent: '',
+    isParent: false,
+    groupKey: '',
   };
   const symptom = tell(engine, opened, 'symptom', opened.firstSymptomMs, `${nameOf(source.object)}: ${signal.fact.value}`);
   const incident = tell(engine, symptom, 'opened', nowMs, `${scenario}/${cause}: ${summary}`);

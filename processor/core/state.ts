@@ -7,7 +7,7 @@ import type { KubeObject, Pod, ProjectedObject, Resource } from '../../collector
 import { RESOURCES } from '../../collector/objects.ts';
 import type { PodHistory, SeenEvent, Thresholds } from '../scenarios/scenario.ts';
 import type { Incident, Member, SourceState } from './incident.ts';
-import { incidentKey } from './incident.ts';
+import { groupKeys, incidentKey } from './incident.ts';
 import { DEFAULT_THRESHOLDS } from './rules-config.ts';
 import type { Index, Table } from './tables.ts';
 import { createIndex, createTable } from './tables.ts';
@@ -120,6 +120,8 @@ export interface Indexes {
   readonly membersOf: Index;
   /** `kind/namespace/name` of a subject → incident ids. */
   readonly incidentsBySubject: Index;
+  /** groupKey → ids of unresolved incidents that share it; parents are not among them. */
+  readonly alike: Index;
 }
 
 /** The empty tables, or those that `restore` fills by name. */
@@ -158,9 +160,13 @@ function buildIndexes(tables: Tables): Indexes {
     openByKey: new Map(),
     membersOf: createIndex(),
     incidentsBySubject: createIndex(),
+    alike: createIndex(),
   };
   for (const resource of RESOURCES) for (const stored of tables.objects[resource].values()) indexObject(indexes, resource, stored.object);
-  for (const incident of tables.incidents.values()) indexIncident(indexes, incident);
+  for (const incident of tables.incidents.values()) {
+    indexIncident(indexes, incident);
+    reindexShared(indexes, undefined, incident);
+  }
   for (const key of tables.members.keys()) indexes.membersOf.add(key.slice(0, key.indexOf('/')), key);
   return indexes;
 }
@@ -224,14 +230,26 @@ export function subjectKey(subject: { readonly kind: string; readonly namespace:
   return `${subject.kind}/${subject.namespace}/${subject.name}`;
 }
 
+/** Moves an incident among those alike when what it shares, or its scenario, has changed. */
+export function reindexShared(indexes: Indexes, before: Incident | undefined, after: Incident): void {
+  if (before !== undefined && before.shared === after.shared && before.scenario === after.scenario) return;
+  if (before !== undefined && !before.isParent) for (const { key } of groupKeys(before)) indexes.alike.remove(key, before.id);
+  if (!after.isParent) for (const { key } of groupKeys(after)) indexes.alike.add(key, after.id);
+}
+
+function openKey(incident: Incident): string {
+  return incident.isParent ? incident.groupKey : incidentKey(incident.track, incident.subject);
+}
+
 /** Enters an unresolved incident into the indexes. */
 export function indexIncident(indexes: Indexes, incident: Incident): void {
-  indexes.openByKey.set(incidentKey(incident.track, incident.subject), incident.id);
+  indexes.openByKey.set(openKey(incident), incident.id);
   indexes.incidentsBySubject.add(subjectKey(incident.subject), incident.id);
 }
 
 /** Takes a resolved incident out of the indexes. */
 export function unindexIncident(indexes: Indexes, incident: Incident): void {
-  indexes.openByKey.delete(incidentKey(incident.track, incident.subject));
+  indexes.openByKey.delete(openKey(incident));
+  if (!incident.isParent) for (const { key } of groupKeys(incident)) indexes.alike.remove(key, incident.id);
   indexes.incidentsBySubject.remove(subjectKey(incident.subject), incident.id);
 }

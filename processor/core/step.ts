@@ -11,6 +11,7 @@ import { applyHeartbeat, emitCluster, expectResource, inSync, isSilent, noteUnco
 import type { Emitter } from './emit.ts';
 import { createEmitter } from './emit.ts';
 import { sweepEvents } from './events.ts';
+import { groupIncidents } from './grouping.ts';
 import type { Engine } from './incidents.ts';
 import { emitIncidents, recoveryDue, sourceGone, subjectGone } from './incidents.ts';
 import { judgeDirty, releaseHeld } from './judge.ts';
@@ -51,6 +52,7 @@ export function step(state: ClusterState, record: ChangeRecord): EmittedRow[] {
   sweepEvents(state, previousMs);
   applyRecord(engine, record);
   judgeDirty(engine, viewOf(state), where);
+  groupIncidents(engine);
   emitIncidents(engine);
   return emitter.rows(rowVersion(meta));
 }

@@ -4,6 +4,7 @@ import type { KubeObject } from '../../../collector/objects.ts';
 import { createEmitter } from '../../../processor/core/emit.ts';
 import type { Incident } from '../../../processor/core/incident.ts';
 import type { Engine, Source } from '../../../processor/core/incidents.ts';
+import { groupIncidents } from '../../../processor/core/grouping.ts';
 import { reconcile, recoveryDue, sourceGone, subjectGone } from '../../../processor/core/incidents.ts';
 import type { ClusterState } from '../../../processor/core/state.ts';
 import { createClusterState, indexObject, unindexObject } from '../../../processor/core/state.ts';
@@ -28,7 +29,11 @@ function bench(): Bench {
   const state = createClusterState({ uid: 'c', name: 'test' }, 1);
   const seen = new Map<string, Incident>();
   const told: string[] = [];
-  const object = (kind: string, name: string): KubeObject => ({ kind, apiVersion: 'v1', metadata: { name, namespace: 'shop', uid: `uid-${name}`, resourceVersion: '1' } });
+  const object = (kind: string, name: string): KubeObject => ({
+    kind,
+    apiVersion: 'v1',
+    metadata: { name, namespace: 'shop', uid: `uid-${name}`, resourceVersion: '1' },
+  });
   const web = object('Deployment', 'web') as never;
   state.tables.objects.deployments.set('uid-web', { rv: '1', object: web });
   indexObject(state.indexes, 'deployments', web);
@@ -38,6 +43,7 @@ function bench(): Bench {
     const emitter = createEmitter();
     const engine: Engine = { state, emitter, touched: new Map() };
     act(engine);
+    groupIncidents(engine);
     for (const [id, incident] of engine.touched) seen.set(id, incident);
     for (const row of emitter.rows(1n)) if (row.table === 'incident_timeline') told.push(row.row.kind);
   };
@@ -192,6 +198,43 @@ test('what could not be judged neither recovers nor opens', () => {
   const b = bench();
   b.judge(10, 'a', signal());
   const engine: Engine = { state: b.state, emitter: createEmitter(), touched: new Map() };
-  reconcile(engine, { kind: 'pod', uid: 'a', object: { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'a', namespace: 'shop', uid: 'a', resourceVersion: '2' } } }, [], new Set(['container_exit']));
+  reconcile(
+    engine,
+    { kind: 'pod', uid: 'a', object: { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'a', namespace: 'shop', uid: 'a', resourceVersion: '2' } } },
+    [],
+    new Set(['container_exit']),
+  );
   assert.equal(engine.touched.size, 0);
+});
+
+test('three workloads that fail alike on one image within ten minutes get a parent, and it ends with them', () => {
+  const b = bench();
+  const about = (name: string) =>
+    signal({
+      subject: { kind: 'Deployment', namespace: 'shop', name, container: 'app' },
+      shared: { image: 'registry.example/base:1' },
+      scenario: 'image_pull_failure',
+      track: 'pull',
+    });
+  b.judge(10, 'a', about('one'));
+  b.judge(20, 'b', about('two'));
+  assert.equal(b.incidents().filter((i) => i.isParent).length, 0);
+  b.judge(30, 'c', about('three'));
+  const parent = b.incidents().find((i) => i.isParent);
+  assert.deepEqual([parent?.subject.kind, parent?.subject.name, parent?.failing], ['Image', 'registry.example/base:1', 3]);
+  assert.ok(b.incidents().every((i) => i.isParent || i.parent === parent?.id));
+  for (const pod of ['a', 'b', 'c']) b.judge(40, pod);
+  b.recover(200);
+  assert.deepEqual(
+    b.incidents().map((i) => [i.state, i.resolution]),
+    Array(4).fill(['resolved', 'recovered']),
+  );
+});
+
+test('workloads that fail alike over more than ten minutes are not grouped', () => {
+  const b = bench();
+  for (const [i, name] of ['one', 'two', 'three'].entries()) {
+    b.judge(10 + i * 301, name, signal({ subject: { kind: 'Deployment', namespace: 'shop', name, container: 'app' }, shared: { node: 'n1' } }));
+  }
+  assert.equal(b.incidents().length, 3);
 });
