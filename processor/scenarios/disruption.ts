@@ -4,6 +4,7 @@
  * or shuts down is an incident (evicted, node_lost), so it is not listed here.
  */
 import type { Pod } from '../../collector/objects.ts';
+import { timeOf } from './conditions.ts';
 import type { SeenEvent } from './scenario.ts';
 
 /** A wanted disruption of a pod. */
@@ -72,9 +73,4 @@ function endOf(pod: Pod): number {
   const ready = timeOf(pod.status.conditions?.find((condition) => condition.type === 'Ready')?.lastTransitionTime) ?? 0;
   const started = timeOf(pod.status.startTime) ?? timeOf(pod.metadata.creationTimestamp) ?? 0;
   return Math.max(0, ...finished) || ready || started;
-}
-
-function timeOf(text: string | undefined): number | undefined {
-  const time = Date.parse(text ?? '');
-  return Number.isNaN(time) || time <= 0 ? undefined : time;
 }

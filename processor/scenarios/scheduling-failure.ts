@@ -1,0 +1,237 @@
+/*
+ * Opens when: a pod stays unschedulable, was never looked at by a scheduler, was refused by the kubelet, or quota refuses its creation.
+ * Updates when: the nodes' reason changes; resource_fragmentation outranks insufficient_resources while the incident lasts.
+ * Resolves when: the pod is bound (its workload has what it lost; the controller creates again) for recoverMs.
+ * Thresholds: unschedulableMs after PodScheduled=False (scaleUpMs while an autoscaler adds nodes), failedCreates refusals by quota, at once for a refusal by the kubelet; ms (design §4).
+ * Cannot see: which taint a scheduler since 1.34.2 meant without the nodes, custom filters beyond their text, the autoscaler's own limits.
+ */
+import type { Diagnosis } from '../capacity/diagnose.ts';
+import { diagnose } from '../capacity/diagnose.ts';
+import { conditionOf, conditionTimeMs, createdMs, isBound, isTerminal, timeOf } from './conditions.ts';
+import { endedPodOf } from './ended-pod.ts';
+import { containerSubject, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
+import { failedCreateOf, quotaNameOf, refusalDueMs } from './failed-create.ts';
+import { nodeAdmissionReason } from './node-admission.ts';
+import type { Confidence, ControllerView, Evidence, PodView, Scenario, SeenEvent, Signal } from './scenario.ts';
+import type { SchedulingCause, SchedulingMessage } from './scheduling-message.ts';
+import { familyOf, parseSchedulingMessage, rankReasons } from './scheduling-message.ts';
+import { claimAtFault, claimEvidence, explainVerdict, isKarpenter, isScalingUp, nodesEvidence, scaleUpEvidence } from './scheduling-evidence.ts';
+import type { Verdict } from './scheduling-verdict.ts';
+import { judgeByNodes } from './scheduling-verdict.ts';
+
+export const schedulingFailure: Scenario = {
+  id: 'scheduling_failure',
+  reads: ['nodes', 'persistentvolumeclaims', 'persistentvolumes', 'storageclasses', 'csinodes', 'resourcequotas', 'events'],
+  pod: (view) => (isBound(view.pod) ? admissionSignals(view) : pendingSignals(view)),
+  controller: quotaSignals,
+};
+
+const TRACK = 'schedule';
+
+/** Fragmentation explains more than lack of room (design D8); what is known of one cause only is worth more than a guess. */
+function rankOf(cause: string): number {
+  if (cause === 'other') return 10;
+  return cause === 'resource_fragmentation' ? 30 : 20;
+}
+
+/** A pod no scheduler has placed. Gated pods are held back on purpose, and pods on their way out are not placed any more. */
+function pendingSignals(view: PodView): readonly Signal[] {
+  const { pod } = view;
+  const condition = conditionOf(pod, 'PodScheduled');
+  const isGated = (pod.spec.schedulingGates ?? []).length > 0 || condition?.reason === 'SchedulingGated';
+  if (pod.metadata.deletionTimestamp !== undefined || isTerminal(pod) || isGated || condition?.status === 'True') return [];
+  const attempt = view.events.filter((event) => event.reason === 'FailedScheduling' && !isKarpenter(event)).at(-1);
+  if (condition === undefined && attempt === undefined) return absentSignals(view);
+  return [unschedulableSignal(view, condition?.message || (attempt?.note ?? ''), attempt)];
+}
+
+const VOLUME_CAUSES: readonly SchedulingCause[] = ['unbound_volume', 'volume_topology', 'volume_limit'];
+
+/** What decided, and by what. */
+interface Decision {
+  readonly cause: SchedulingCause;
+  readonly detail: string;
+  readonly confidence: Confidence;
+  readonly why: string;
+  readonly evidence: readonly Evidence[];
+}
+
+function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | undefined): Signal {
+  const { pod, thresholds } = view;
+  const condition = conditionOf(pod, 'PodScheduled');
+  const sinceMs = conditionTimeMs(condition) ?? attempt?.firstTimeMs ?? createdMs(pod);
+  const message = parseSchedulingMessage(text, pod);
+  const { cause, detail, confidence, why, evidence } = decide(view, message, text);
+  const subject = containerSubject(view, pod, '');
+  const said = condition === undefined ? [] : [fieldEvidence(pod, 'status.conditions[PodScheduled]', `${condition.reason ?? ''}: ${text}`, sinceMs)];
+  const seen = condition === undefined && attempt !== undefined ? [eventEvidence(pod, attempt)] : [];
+  const claim = VOLUME_CAUSES.includes(cause) ? claimAtFault(view) : undefined;
+  return {
+    scenario: 'scheduling_failure',
+    ...{ cause, detail, confidence, subject },
+    flags: [],
+    track: TRACK,
+    rank: rankOf(cause),
+    fact: { value: 'PodScheduled=False', timeMs: sinceMs },
+    dueTimeMs: sinceMs + (isScalingUp(view.events) ? thresholds.scaleUpMs : thresholds.unschedulableMs),
+    recoverAfterMs: thresholds.recoverMs,
+    summary: `${subjectText(subject)} cannot be scheduled: ${why}`,
+    evidence: [...said, ...seen, ...evidence, ...claimEvidence(view, claim), ...scaleUpEvidence(view)],
+    ...(claim !== undefined && { shared: { claim: `${pod.metadata.namespace}/${claim.name}` } }),
+  };
+}
+
+/**
+ * The nodes decide where they are known and refuse the pod; the message where they are not, where the scheduler never came to look at
+ * nodes, and where the tables see nothing that would refuse it (a plugin podtrail does not know, or tables newer than the attempt).
+ */
+function decide(view: PodView, message: SchedulingMessage, text: string): Decision {
+  const ranked = rankReasons(message);
+  const judged = isAboutPod(message) ? undefined : judge(view);
+  if (judged === undefined) return decideByMessage(view, message, text);
+  const { verdict, diagnosis } = judged;
+  const agrees = ranked.ranked.some((reason) => familyOf(reason.cause) === familyOf(verdict.cause));
+  return {
+    cause: verdict.cause,
+    detail: verdict.detail,
+    confidence: agrees ? 'certain' : 'likely',
+    why: explainVerdict(view.pod, verdict, diagnosis),
+    evidence: nodesEvidence(view.pod, verdict, diagnosis),
+  };
+}
+
+/** The scheduler gave up before it looked at a node: its word is as new as the attempt, and up to 1.25 it counted every node for it. */
+function isAboutPod({ reasons }: SchedulingMessage): boolean {
+  return (
+    reasons.length > 0 &&
+    reasons.every(({ cause, count }) => cause === 'unbound_volume' || cause === 'resource_claim' || (count === 0 && cause === 'affinity_mismatch'))
+  );
+}
+
+function judge(view: PodView): { readonly verdict: Verdict; readonly diagnosis: Diagnosis } | undefined {
+  if (!view.inSync('nodes') || !view.inSync('pods')) return undefined;
+  const diagnosis = diagnose(view.pod, view);
+  // An empty table is a cluster whose nodes may not be listed, far more often than one without nodes.
+  const verdict = diagnosis.nodes.length === 0 ? undefined : judgeByNodes(view.pod, diagnosis);
+  return verdict === undefined ? undefined : { verdict, diagnosis };
+}
+
+/** Reasons whose cause the nodes decide: without them the message leaves more than one. */
+const NODES_DECIDE: readonly SchedulingCause[] = [
+  'insufficient_resources',
+  'node_selector_mismatch',
+  'affinity_mismatch',
+  'untolerated_taint',
+  'no_available_node',
+];
+
+function decideByMessage(view: PodView, message: SchedulingMessage, text: string): Decision {
+  const { ranked, certain } = rankReasons(message);
+  const cause = ranked[0]?.cause ?? 'other';
+  const open = [...new Set(ranked.map((reason) => reason.cause))].filter((each) => each !== 'other');
+  const sure = certain && !NODES_DECIDE.includes(cause);
+  const candidates = open.map((each, index) => `${index + 1}. ${each}`).join(', ');
+  return {
+    cause,
+    detail: '',
+    confidence: sure ? 'certain' : certain ? 'likely' : 'guess',
+    why: shortText(ranked[0]?.text ?? text, 200),
+    evidence: open.length > 1 ? [tableEvidence(view.pod, 'candidate causes', `${candidates}; kubectl get nodes -o json decides`)] : [],
+  };
+}
+
+/** No condition and no Event: nobody serves spec.schedulerName, or the scheduler is down. */
+function absentSignals(view: PodView): readonly Signal[] {
+  const { pod, thresholds } = view;
+  if (pod.status.phase !== undefined && pod.status.phase !== 'Pending') return [];
+  const subject = containerSubject(view, pod, '');
+  const scheduler = pod.spec.schedulerName ?? 'default-scheduler';
+  const sinceMs = createdMs(pod);
+  return [
+    {
+      scenario: 'scheduling_failure',
+      cause: 'scheduler_absent',
+      detail: '',
+      flags: [],
+      confidence: view.inSync('events') ? 'certain' : 'likely',
+      subject,
+      track: TRACK,
+      rank: 5,
+      fact: { value: 'PodScheduled absent', timeMs: sinceMs },
+      dueTimeMs: sinceMs + thresholds.unschedulableMs,
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `${subjectText(subject)} is not scheduled by anyone: scheduler ${scheduler} has not looked at ${nameOf(pod)}`,
+      evidence: [fieldEvidence(pod, 'spec.schedulerName', scheduler), fieldEvidence(pod, 'status.conditions[PodScheduled]', 'absent', sinceMs)],
+    },
+  ];
+}
+
+/** The kubelet refused the pod that the scheduler gave it. */
+function admissionSignals(view: PodView): readonly Signal[] {
+  const { pod, thresholds } = view;
+  const reason = nodeAdmissionReason(pod);
+  if (reason === undefined) return [];
+  const event = view.events.find((candidate) => candidate.reason === reason);
+  const sinceMs = event?.firstTimeMs ?? timeOf(pod.status.startTime) ?? createdMs(pod);
+  const ended = endedPodOf(view, pod, sinceMs);
+  if (!ended.stands) return [];
+  const subject = containerSubject(view, pod, '');
+  const node = pod.spec.nodeName ?? '';
+  return [
+    {
+      scenario: 'scheduling_failure',
+      cause: 'node_admission_rejected',
+      detail: '',
+      flags: [],
+      confidence: 'certain',
+      subject,
+      track: TRACK,
+      rank: 20,
+      fact: { value: `status.reason=${reason}`, timeMs: sinceMs },
+      dueTimeMs: sinceMs,
+      recheckTimeMs: ended.recheckTimeMs,
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `${subjectText(subject)}: node ${node} refused ${nameOf(pod)}: ${reason}: ${shortText(pod.status.message ?? '')}`,
+      evidence: [
+        fieldEvidence(pod, 'status.reason', reason, sinceMs),
+        fieldEvidence(pod, 'status.message', pod.status.message ?? ''),
+        fieldEvidence(pod, 'spec.nodeName', node),
+      ],
+      shared: { node },
+    },
+  ];
+}
+
+/** Quota: no pod exists; the subject is the quota, since it refuses every controller of its namespace alike. */
+function quotaSignals(view: ControllerView): readonly Signal[] {
+  const failed = failedCreateOf(view);
+  if (failed?.scenario !== 'scheduling_failure') return [];
+  const { controller, thresholds } = view;
+  const { namespace } = controller.metadata;
+  const quotas = [...view.quotasIn(namespace)];
+  const name = quotaNameOf(failed.message) ?? quotas[0]?.metadata.name ?? '';
+  const quota = quotas.find((candidate) => candidate.metadata.name === name);
+  const used = Object.entries(quota?.status.hard ?? {}).map(([resource, hard]) => `${resource} ${quota?.status.used?.[resource] ?? '0'} of ${hard}`);
+  return [
+    {
+      scenario: 'scheduling_failure',
+      cause: failed.cause,
+      detail: failed.detail,
+      flags: [],
+      confidence: 'certain',
+      subject: { kind: 'ResourceQuota', namespace, name, container: '' },
+      track: TRACK,
+      rank: 20,
+      fact: { value: `FailedCreate ${nameOf(controller)}`, timeMs: failed.sinceMs },
+      dueTimeMs: refusalDueMs(view, failed),
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `ResourceQuota ${namespace}/${name} refuses pods of ${nameOf(controller)}: ${shortText(failed.message, 200)}`,
+      evidence: [
+        ...(failed.event === undefined
+          ? [fieldEvidence(controller, 'status.conditions[ReplicaFailure]', failed.message, failed.sinceMs)]
+          : [eventEvidence(controller, failed.event)]),
+        ...(quota === undefined || used.length === 0 ? [] : [fieldEvidence(quota, 'status.used', used.join(', '))]),
+      ],
+    },
+  ];
+}
