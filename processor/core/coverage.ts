@@ -59,7 +59,7 @@ function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit
 /** A session that was complete before the blindness began has resumed: it only was late, and the interval is empty. */
 function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTimeMs: number): void {
   const before = state.meta.sync[key] as SyncState;
-  const late = syncedTimeMs <= before.blindFromMs;
+  const late = syncedTimeMs < before.blindFromMs;
   emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, late ? before.blindFromMs : state.meta.streamTimeMs);
   state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, reason: '' };
 }
