@@ -1,0 +1,179 @@
+/** One run: everything collected from one cluster from the moment its identity is known until it stops, written as one run id. */
+import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import type { Logger } from 'pino';
+import type { ApiClient } from './api-client.ts';
+import type { Target, TargetPlan } from './api-resources.ts';
+import { type Appender, createAppender } from './appender.ts';
+import type { ChangeLogWriter } from './change-log/change-log.ts';
+import { type ChangeRecord, type ClusterRef, HEARTBEAT_INTERVAL_MS, SCHEMA_VERSION, type SessionCounters } from './change-record.ts';
+import type { LoopDeps, LoopStatus, Timing } from './loop.ts';
+import type { CollectorMetrics, Outcomes } from './metrics.ts';
+import { createReflector, type Reflector } from './reflector.ts';
+import { createKnownObjects, createSession } from './session.ts';
+
+export interface RunOptions {
+  readonly cluster: ClusterRef;
+  readonly plan: TargetPlan;
+  readonly serverVersion: string | undefined;
+  /** Goes out as a RULES record. */
+  readonly rules: Readonly<Record<string, unknown>> | undefined;
+  readonly timing: Timing;
+  readonly maxBufferBytes: number;
+  readonly flushIntervalMs: number;
+  readonly stopTimeoutMs: number;
+  readonly heartbeatIntervalMs?: number | undefined;
+}
+
+export interface RunDeps {
+  readonly api: ApiClient;
+  readonly writer: ChangeLogWriter;
+  /** Observed time, epoch ms. */
+  readonly nowMs: () => number;
+  /** As in LoopDeps; throws if the API server is another cluster. */
+  readonly verifyIdentity: (signal: AbortSignal, fresh: boolean) => Promise<void>;
+  readonly loopChanged: (target: Target, status: LoopStatus) => void;
+  readonly metrics: CollectorMetrics;
+  readonly log: Logger;
+  readonly random: () => number;
+}
+
+export interface ClusterRun {
+  /** Runs until the signal aborts; then drains. Rejects if it cannot go on: another cluster, a log that refuses, a bug. */
+  run(signal: AbortSignal): Promise<void>;
+  reflectors(): readonly Reflector[];
+}
+
+export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun {
+  const { cluster, plan, timing } = options;
+  const runId = randomUUID();
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // every loop and every request listens
+  let end: { readonly reason: string; readonly error?: Error } | undefined;
+  const stop = (reason: string, error?: Error): void => {
+    end ??= error === undefined ? { reason } : { reason, error };
+    controller.abort();
+  };
+  const appender = buildAppender(options, deps, (error) => stop('log_failed', error));
+  const append = (body: RunRecordBody): void => appender.push({ v: SCHEMA_VERSION, cluster, run: runId, t: deps.nowMs(), ...body } as ChangeRecord);
+  const heart = createHeart(cluster.name, deps.metrics);
+  const verifyIdentity = async (signal: AbortSignal, fresh: boolean): Promise<void> => {
+    try {
+      await deps.verifyIdentity(signal, fresh);
+    } catch (error) {
+      stop('identity', error as Error);
+    }
+  };
+
+  const reflectors = plan.targets.map((target) => {
+    const known = createKnownObjects();
+    const openSession = () =>
+      createSession({ cluster, run: runId, session: randomUUID(), ...target, clock: deps.nowMs, emit: (record) => appender.push(record), known });
+    const loopDeps: LoopDeps = {
+      ...deps,
+      appender,
+      openSession,
+      sessionEnded: heart.sessionEnded,
+      note: (code, message) => append({ type: 'NOTE', ...target, code, message }),
+      ensureIdentity: verifyIdentity,
+      stopReason: () => end?.reason ?? 'stopped',
+      changed: (status) => deps.loopChanged(target, status),
+    };
+    return createReflector(cluster.name, target, timing, loopDeps);
+  });
+
+  const beat = (): void => {
+    deps.metrics.buffered(cluster.name, appender.counts().bufferedBytes);
+    // Without room nothing is received, so there is nothing to vouch for; and the buffer must not grow by its own heartbeats.
+    if (appender.hasRoom()) append({ type: 'HEARTBEAT', sessions: heart.beat(reflectors) });
+  };
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    const onAbort = (): void => stop('stopped');
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    append({ type: 'RUN_BEGIN', resources: [...plan.targets], serverVersion: options.serverVersion });
+    if (options.rules !== undefined) append({ type: 'RULES', rules: options.rules });
+    for (const resource of plan.skipped) append({ type: 'NOTE', resource, scope: '', code: 'cluster_scoped', message: skippedMessage(resource) });
+    const heartbeats = setInterval(beat, options.heartbeatIntervalMs ?? HEARTBEAT_INTERVAL_MS);
+    await Promise.all([
+      untilAborted(controller.signal),
+      ...reflectors.map((reflector) => reflector.run(controller.signal).catch((error) => stop('failed', error))),
+    ]);
+    clearInterval(heartbeats);
+    signal.removeEventListener('abort', onAbort);
+    beat();
+    await drain(appender, options, deps.log);
+    if (end?.error !== undefined) throw end.error;
+  };
+  return { run, reflectors: () => reflectors };
+}
+
+/** What a record of the run as a whole says, without the envelope. */
+type RunRecordBody = ChangeRecord extends infer R ? (R extends { session: string } ? never : Omit<R, 'v' | 'cluster' | 'run' | 't'>) : never;
+
+function buildAppender({ cluster, maxBufferBytes, flushIntervalMs }: RunOptions, { writer, metrics, log }: RunDeps, onFatal: (error: Error) => void): Appender {
+  let failing = false;
+  return createAppender(
+    { key: cluster.uid, maxBufferBytes, flushIntervalMs },
+    {
+      writer,
+      onFatal,
+      acknowledged(records, bytes, seconds) {
+        metrics.acknowledged(cluster.name, records, bytes, seconds);
+        if (failing) log.info('change log takes records again');
+        failing = false;
+      },
+      failed(error) {
+        metrics.appendFailed(cluster.name);
+        if (!failing) log.warn({ err: error }, 'append failed, retrying');
+        failing = true;
+      },
+    },
+  );
+}
+
+async function drain(appender: Appender, { stopTimeoutMs }: RunOptions, log: Logger): Promise<void> {
+  const lost = await appender.stop(stopTimeoutMs);
+  // Not data lost: the next run lists everything. What happened in between is a gap, and shows as one.
+  if (lost > 0) log.warn({ records: lost, stopTimeoutMs }, 'stopped before the change log took everything');
+}
+
+function skippedMessage(resource: string): string {
+  return `resource "${resource}" is cluster-scoped, and this cluster is collected by namespace`;
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Counters for heartbeats and metrics. A session that ended is in one more heartbeat, so that its balance is complete. */
+function createHeart(cluster: string, metrics: Pick<CollectorMetrics, 'outcomes'>) {
+  const counted = new Map<string, Outcomes>();
+  let ended: SessionCounters[] = [];
+  const count = (now: SessionCounters): void => {
+    const before = counted.get(now.session) ?? { received: 0, suppressed: 0, rejected: 0, appended: 0 };
+    metrics.outcomes(cluster, now.resource, {
+      received: now.received - before.received,
+      suppressed: now.suppressed - before.suppressed,
+      rejected: now.rejected - before.rejected,
+      appended: now.appended - before.appended,
+    });
+    counted.set(now.session, now);
+  };
+  return {
+    sessionEnded(counters: SessionCounters): void {
+      ended.push({ ...counters, inSync: false });
+    },
+    beat(reflectors: readonly Reflector[]): SessionCounters[] {
+      const sessions = [...ended, ...reflectors.flatMap((reflector) => reflector.counters() ?? [])];
+      for (const counters of sessions) count(counters);
+      for (const { session } of ended) counted.delete(session);
+      ended = [];
+      return sessions;
+    },
+  };
+}

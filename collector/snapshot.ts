@@ -1,0 +1,84 @@
+/** One list, page by page, as a snapshot in a session (design D5): whole, or void. */
+import type { ApiClient, ApiFailure } from './api-client.ts';
+import type { Target } from './api-resources.ts';
+import type { Appender } from './appender.ts';
+import { retryDelayMs } from './loop.ts';
+import { type Backoff, sleep, yieldToEventLoop } from './pacing.ts';
+import type { Session } from './session.ts';
+
+export interface SnapshotDeps {
+  readonly api: Pick<ApiClient, 'list'>;
+  readonly appender: Pick<Appender, 'hasRoom' | 'whenRoom'>;
+  /** Called when the first page is there: a list that fails before that leaves no trace in the log. */
+  readonly openSession: () => Session;
+  readonly backoff: Backoff;
+  readonly random: () => number;
+}
+
+export type Snapshot =
+  | { readonly ok: true; readonly session: Session; readonly resourceVersion: string; readonly listed: number }
+  /** `session` if it had begun; it is not closed. Without `failure` the signal aborted. */
+  | { readonly ok: false; readonly session: Session | undefined; readonly failure: ApiFailure | undefined };
+
+/** Longest turn of the event loop that working through a page may take, ms: a slow watcher is cut off at 100 (performance.md §0.6). */
+const TURN_MS = 20;
+/** Objects between two looks at the clock: about 1 ms of projecting pods. */
+const TURN_CHECK_ITEMS = 16;
+/** A page is asked for again as often as this: one 429 in a list of 300 pages must not cost the other 299. */
+const PAGE_RETRIES = 5;
+
+export async function takeSnapshot(target: Target, full: boolean, deps: SnapshotDeps, signal: AbortSignal): Promise<Snapshot> {
+  let session: Session | undefined;
+  let version = '';
+  let continueToken = '';
+  let listed = 0;
+  do {
+    const page = await fetchPage({ ...target, continueToken }, deps, signal);
+    if (signal.aborted) return { ok: false, session, failure: undefined };
+    if (!page.ok) return { ok: false, session, failure: page.failure };
+    const { resourceVersion, items } = page.value;
+    if (session === undefined) {
+      session = deps.openSession();
+      version = resourceVersion;
+      session.begin(version, { full });
+    } else if (resourceVersion !== version) {
+      return { ok: false, session, failure: { kind: 'bad_response', message: `list of ${target.resource} went on at another resourceVersion` } };
+    }
+    await listItems(session, items, deps, signal);
+    if (signal.aborted) return { ok: false, session, failure: undefined };
+    listed += items.length;
+    continueToken = page.value.continueToken;
+  } while (continueToken !== '');
+  session.end();
+  return { ok: true, session, resourceVersion: version, listed };
+}
+
+/** A first page that fails is the caller's to retry; a later one is asked for again here, with the same token. */
+async function fetchPage(request: Parameters<ApiClient['list']>[0], { api, backoff, random }: SnapshotDeps, signal: AbortSignal) {
+  for (let attempt = 1; ; attempt += 1) {
+    const page = await api.list(request, signal);
+    if (page.ok || request.continueToken === '' || attempt > PAGE_RETRIES || !isTransient(page.failure) || signal.aborted) return page;
+    await sleep(retryDelayMs(page.failure, backoff, attempt, random), signal);
+  }
+}
+
+/** The same request may succeed when it is sent again. */
+function isTransient({ kind }: ApiFailure): boolean {
+  return kind === 'network' || kind === 'server' || kind === 'throttled' || kind === 'unauthorized' || kind === 'credentials';
+}
+
+async function listItems(session: Session, items: readonly unknown[], { appender }: SnapshotDeps, signal: AbortSignal): Promise<void> {
+  let turnStartMs = performance.now();
+  let sinceCheck = 0;
+  for (const item of items) {
+    session.listed(item);
+    if (!appender.hasRoom()) await appender.whenRoom(signal);
+    sinceCheck += 1;
+    if (sinceCheck < TURN_CHECK_ITEMS) continue;
+    sinceCheck = 0;
+    if (performance.now() - turnStartMs < TURN_MS) continue;
+    await yieldToEventLoop();
+    turnStartMs = performance.now();
+    if (signal.aborted) return;
+  }
+}

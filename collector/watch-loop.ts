@@ -1,0 +1,135 @@
+/**
+ * The watches of one session, each going on where the last one ended, until the session has to end. Going on from what was pushed
+ * loses nothing: the appender drops nothing. Where it had no room, the watch was closed and goes on once all of it is acknowledged.
+ */
+import { type ApiFailure, failureOf, type WatchEnd } from './api-client.ts';
+import type { Appender } from './appender.ts';
+import { HEARTBEAT_INTERVAL_MS } from './change-record.ts';
+import { backOff, type Ending, enterState, type Loop, pace, touch } from './loop.ts';
+import type { Session } from './session.ts';
+import { createLineSplitter, decodeWatchLine } from './watch-stream.ts';
+
+/** An empty watch may be a chance; two in a row are not. */
+const EMPTY_WATCHES_BEFORE_RELIST = 2;
+/** Refusals of the watch in a row, by the server, after which only a new list helps: e.g. etcd came back from an older backup. */
+const REFUSALS_BEFORE_RELIST = 5;
+
+/** Follows the session from the version of its list. Returns why it has to end; it is not closed. */
+export async function followWatches(loop: Loop, session: Session, listVersion: string, signal: AbortSignal): Promise<Ending> {
+  const ending = (reason: string, failure?: ApiFailure): Ending => ({ reason, verb: 'watch', failure });
+  let version = listVersion;
+  let emptyWatches = 0;
+  let refusals = 0;
+  /** The watch was closed for want of room, and nothing has come since. */
+  let pressed = false;
+  for (let first = true; ; first = false) {
+    await pace(loop, signal, first && loop.failures === 0);
+    await loop.deps.ensureIdentity(signal, loop.failures > 0);
+    const remainingMs = loop.fullDueMs - performance.now();
+    if (remainingMs <= 0) return ending('refresh');
+    const watch = await watchOnce(loop, session, version, remainingMs, signal);
+    if (signal.aborted) return ending(loop.deps.stopReason());
+
+    version = watch.version;
+    emptyWatches = watch.empty ? emptyWatches + 1 : 0;
+    if (watch.lines > 0) refusals = 0;
+    if (emptyWatches >= EMPTY_WATCHES_BEFORE_RELIST) return ending('empty_watch');
+    if (watch.end.kind === 'stopped') {
+      if (!pressed) loop.deps.log.warn(loop.target, 'watch closed until the change log has caught up');
+      pressed = true;
+      enterState(loop, 'waiting', 'the change log is behind');
+      await loop.deps.appender.whenAcknowledged(signal);
+    } else if (watch.end.kind === 'stalled') {
+      loop.deps.metrics.requestFailed(loop.cluster, loop.target.resource, 'stalled');
+      enterState(loop, 'retrying', 'watch stalled: the connection went silent');
+    } else if (watch.end.kind === 'failed') {
+      const { failure } = watch.end;
+      if (failure.kind === 'gone') return ending(pressed ? 'back_pressure' : '410', failure);
+      if (failure.kind === 'forbidden' || failure.kind === 'not_served') return ending(failure.kind, failure);
+      if (failure.kind === 'server') refusals += 1;
+      if (refusals >= REFUSALS_BEFORE_RELIST) return ending('watch_failed', failure);
+      await backOff(loop, failure, signal);
+    } else pressed = false;
+  }
+}
+
+interface WatchRun {
+  /** Where the next watch goes on. */
+  readonly version: string;
+  readonly lines: number;
+  /** Ended at once and without a line. */
+  readonly empty: boolean;
+  readonly end: WatchEnd;
+}
+
+async function watchOnce(loop: Loop, session: Session, fromVersion: string, remainingMs: number, signal: AbortSignal): Promise<WatchRun> {
+  const { timing, target, deps } = loop;
+  const { min, max } = timing.watchSeconds;
+  const timeoutSeconds = Math.max(1, Math.min(Math.round(min + deps.random() * (max - min)), Math.ceil(remainingMs / 1_000)));
+  const reader = createWatchReader(session, fromVersion, deps.appender);
+  const startMs = performance.now();
+  // Until the watch is open nothing is known to be missed; a heartbeat later that is no longer sure.
+  const doubt = setTimeout(() => {
+    loop.live = false;
+  }, HEARTBEAT_INTERVAL_MS);
+  const handlers = {
+    opened(): void {
+      clearTimeout(doubt);
+      loop.live = true;
+      enterState(loop, 'watching');
+    },
+    bytes(chunk: Buffer): boolean {
+      touch(loop);
+      return reader.push(chunk);
+    },
+  };
+  let end = await deps.api.watch({ ...target, resourceVersion: fromVersion, timeoutSeconds }, handlers, signal);
+  clearTimeout(doubt);
+  if (end.kind === 'closed') reader.finish();
+  const failure = reader.failure();
+  if (failure !== undefined) end = { kind: 'failed', failure };
+  if (end.kind !== 'closed') loop.live = false;
+  const empty = end.kind === 'closed' && reader.lines() === 0 && performance.now() - startMs < Math.min(timing.emptyWatchMs, timeoutSeconds * 500);
+  if (reader.lines() > 0 || (end.kind === 'closed' && !empty)) loop.failures = 0;
+  return { version: reader.version(), lines: reader.lines(), empty, end };
+}
+
+/** Feeds the bytes of one watch to a session, and keeps where the next watch goes on. */
+function createWatchReader(session: Session, fromVersion: string, appender: Pick<Appender, 'hasRoom'>) {
+  let version = fromVersion;
+  let lines = 0;
+  let failure: ApiFailure | undefined;
+
+  const read = (text: string): boolean => {
+    const line = decodeWatchLine(text);
+    if (line.kind === 'blank') return true;
+    if (line.kind === 'error') {
+      failure = failureOf(line.status, line.message);
+      return false;
+    }
+    lines += 1;
+    if (line.kind === 'undecodable') session.reject(line.reason);
+    else {
+      if (line.kind === 'change') session.change(line.type, line.object);
+      if (line.resourceVersion !== '') version = line.resourceVersion;
+    }
+    return appender.hasRoom();
+  };
+  const splitter = createLineSplitter(read, () => {
+    lines += 1;
+    session.reject('watch line is too long');
+    return appender.hasRoom();
+  });
+
+  return {
+    push: (chunk: Buffer): boolean => splitter.push(chunk),
+    /** At a clean end: a last line without its newline counts if it is whole; if not, the next watch brings it again. */
+    finish(): void {
+      const rest = splitter.rest();
+      if (rest !== '' && decodeWatchLine(rest).kind !== 'undecodable') read(rest);
+    },
+    version: (): string => version,
+    lines: (): number => lines,
+    failure: (): ApiFailure | undefined => failure,
+  };
+}
