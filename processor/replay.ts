@@ -4,6 +4,7 @@
  */
 import type { ChangeRecord } from '../collector/change-record.ts';
 import type { IncidentMemberRow, IncidentRow, RowsByTable, TableName } from '../sql/rows.ts';
+import type { Evidence } from './scenarios/scenario.ts';
 import type { ClusterState } from './core/state.ts';
 import { createClusterState } from './core/state.ts';
 import { step } from './core/step.ts';
@@ -113,7 +114,7 @@ export function incidentJson(row: IncidentRow, members: readonly IncidentMemberR
     firstSymptomTime: iso(row.firstSymptomTimeMs),
     flaps: row.flaps,
     summary: row.summary,
-    evidence: JSON.parse(row.evidence),
+    evidence: (JSON.parse(row.evidence) as Evidence[]).map(({ timeMs, ...e }) => ({ ...e, time: timeMs === undefined ? null : iso(timeMs) })),
     suspectedChange: row.suspectedChange === '' ? null : JSON.parse(row.suspectedChange),
     supersededBy: row.supersededBy || null,
     parent: row.parent || null,

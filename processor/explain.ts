@@ -1,0 +1,183 @@
+/**
+ * `podtrail explain`: the rules over a list of objects as `kubectl get -o json` prints it, at one moment. There is no past and no
+ * grace: what is wrong now is told, and what may still become well by itself reads `starting`.
+ */
+import type { ChangeRecord } from '../collector/change-record.ts';
+import { SCHEMA_VERSION } from '../collector/change-record.ts';
+import type { KubeObject, Pod, Resource, Workload } from '../collector/objects.ts';
+import { createKnownObjects, createSession } from '../collector/session.ts';
+import type { Incident } from './core/incident.ts';
+import { incidentId } from './core/incident.ts';
+import { foldHistory, parseTimeMs } from './core/pod-history.ts';
+import { podStatusText } from './core/pod-row.ts';
+import type { ClusterState } from './core/state.ts';
+import { createClusterState } from './core/state.ts';
+import { step } from './core/step.ts';
+import { createView } from './core/view.ts';
+import { SCENARIOS } from './scenarios/index.ts';
+import type { ClusterView, Signal } from './scenarios/scenario.ts';
+
+/** Kinds that a list may hold, and the resource each belongs to. */
+const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
+  Pod: 'pods',
+  Event: 'events',
+  Node: 'nodes',
+  Namespace: 'namespaces',
+  ResourceQuota: 'resourcequotas',
+  LimitRange: 'limitranges',
+  PersistentVolumeClaim: 'persistentvolumeclaims',
+  PersistentVolume: 'persistentvolumes',
+  StorageClass: 'storageclasses',
+  CSINode: 'csinodes',
+  PriorityClass: 'priorityclasses',
+  ReplicaSet: 'replicasets',
+  Deployment: 'deployments',
+  StatefulSet: 'statefulsets',
+  DaemonSet: 'daemonsets',
+  Job: 'jobs',
+  CronJob: 'cronjobs',
+  HorizontalPodAutoscaler: 'horizontalpodautoscalers',
+  PodDisruptionBudget: 'poddisruptionbudgets',
+  ConfigMap: 'configmaps',
+  Secret: 'secrets',
+  ServiceAccount: 'serviceaccounts',
+};
+
+/** What is wrong with one pod, or with a controller that gets no pod. */
+export interface Finding {
+  /** Stable for the same fact, as the incident's id would be. */
+  readonly id: string;
+  readonly signal: Signal;
+  /** It may still become well by itself: its grace is not over. */
+  readonly starting: boolean;
+}
+export interface Explained {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** What kubectl prints as STATUS; '' for controllers. */
+  readonly status: string;
+  /** The most telling first. Empty: nothing is wrong. */
+  readonly findings: readonly Finding[];
+}
+export interface Explanation {
+  /** Epoch ms that was judged. */
+  readonly atMs: number;
+  /** Every pod of the list, and controllers with findings, by namespace and name. */
+  readonly objects: readonly Explained[];
+  /** Items that could not be used, with the reason. */
+  readonly skipped: readonly string[];
+  /** Resources that the list held: what was missing could not be looked at. */
+  readonly resources: readonly Resource[];
+}
+
+/**
+ * Judges a list of raw objects. `nowMs` is the time of a live list; a saved one, whose newest time is more than ten minutes older,
+ * is judged at its own newest time.
+ */
+export function explain(items: readonly unknown[], nowMs: number): Explanation {
+  const skipped: string[] = [];
+  const byResource = groupByResource(items, skipped);
+  const newest = newestTimeMs(items, nowMs);
+  const atMs = nowMs - newest > SAVED_LIST_MS && newest > 0 ? newest : nowMs;
+  const state = loadState(byResource, atMs, skipped);
+  const view = createView(state);
+  const objects = [...explainPods(state, view, atMs), ...explainControllers(state, view, atMs)];
+  objects.sort((a, b) => compare(a.namespace, b.namespace) || compare(a.name, b.name) || compare(a.kind, b.kind));
+  return { atMs, objects, skipped, resources: [...byResource.keys()] };
+}
+
+const SAVED_LIST_MS = 600_000;
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function groupByResource(items: readonly unknown[], skipped: string[]): Map<Resource, unknown[]> {
+  const groups = new Map<Resource, unknown[]>();
+  for (const [index, item] of items.entries()) {
+    const kind = typeof item === 'object' && item !== null ? String((item as { kind?: unknown }).kind ?? '') : '';
+    const resource = RESOURCE_OF_KIND[kind];
+    if (resource === undefined) skipped.push(`item ${index}: ${kind === '' ? 'no kind' : `kind ${kind} is not read`}`);
+    else groups.set(resource, [...(groups.get(resource) ?? []), item]);
+  }
+  return groups;
+}
+
+/** The newest RFC 3339 time anywhere in the objects, at most nowMs. */
+function newestTimeMs(value: unknown, nowMs: number, depth = 0): number {
+  if (typeof value === 'string') {
+    const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value) ? (parseTimeMs(value) ?? 0) : 0;
+    return time <= nowMs ? time : 0;
+  }
+  if (typeof value !== 'object' || value === null || depth > 32) return 0;
+  let newest = 0;
+  for (const child of Object.values(value)) newest = Math.max(newest, newestTimeMs(child, nowMs, depth + 1));
+  return newest;
+}
+
+/** The list as a cluster's state, through the same projection and core as a live one. */
+function loadState(byResource: ReadonlyMap<Resource, readonly unknown[]>, atMs: number, skipped: string[]): ClusterState {
+  const cluster = { uid: 'list', name: 'list' };
+  const state = createClusterState(cluster, 1);
+  const emit = (record: ChangeRecord): void => {
+    if (record.type === 'REJECTED') skipped.push(`${record.resource} ${record.uid}: ${record.reason}`);
+    step(state, record);
+  };
+  const resources = [...byResource.keys()].map((resource) => ({ resource, scope: '' }));
+  emit({ v: SCHEMA_VERSION, cluster, run: 'list', t: atMs, type: 'RUN_BEGIN', resources });
+  // Pods last: nothing is judged by the engine on the way, the rules are asked below.
+  for (const resource of [...byResource.keys()].sort((a, b) => Number(a === 'pods') - Number(b === 'pods'))) {
+    const session = createSession({ cluster, run: 'list', session: resource, resource, scope: '', clock: () => atMs, emit, known: createKnownObjects() });
+    session.begin(MAX_RV);
+    for (const item of byResource.get(resource) ?? []) session.listed(item);
+    session.end();
+  }
+  return state;
+}
+/** Above any resourceVersion: a printed list of several kinds carries none of its own. */
+const MAX_RV = '9'.repeat(39);
+
+function explainPods(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
+  return [...view.pods()].map((pod) => {
+    const history = foldHistory(state.tables.histories.get(pod.metadata.uid), pod, atMs);
+    const podView = { ...view, pod, history, events: view.eventsOf(pod.metadata.uid) };
+    const signals = SCENARIOS.flatMap((scenario) => scenario.pod?.(podView) ?? []);
+    return { ...identity(pod), status: podStatusText(pod), findings: rank(state, signals, atMs) };
+  });
+}
+
+function explainControllers(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
+  const found: Explained[] = [];
+  for (const resource of ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] as const) {
+    for (const stored of state.tables.objects[resource].values()) {
+      const controller = stored.object as Workload;
+      const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...view, controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
+      if (signals.length > 0) found.push({ ...identity(controller), status: '', findings: rank(state, signals, atMs) });
+    }
+  }
+  return found;
+}
+
+function identity(object: KubeObject | Pod): Omit<Explained, 'status' | 'findings'> {
+  const { namespace, name, uid } = object.metadata;
+  return { kind: object.kind, namespace, name, uid };
+}
+
+/** One finding a track, the strongest; what is no longer in its grace before what is. */
+function rank(state: ClusterState, signals: readonly Signal[], atMs: number): Finding[] {
+  const byTrack = new Map<string, Signal>();
+  for (const signal of signals) {
+    const key = `${signal.track}/${signal.subject.container}`;
+    const known = byTrack.get(key);
+    if (known === undefined || signal.rank > known.rank) byTrack.set(key, signal);
+  }
+  const findings = [...byTrack.values()].map((signal) => ({ id: incidentId(state.cluster.uid, signal), signal, starting: isStarting(signal, atMs) }));
+  return findings.sort((a, b) => Number(a.starting) - Number(b.starting));
+}
+
+/** A probe that has not passed yet within its own budget is a start, not a failure. Errors are errors from the first one on. */
+function isStarting(signal: Signal, atMs: number): boolean {
+  return signal.track === 'ready' && signal.dueTimeMs !== undefined && signal.dueTimeMs > atMs;
+}
+
+/** States of incidents that a finding stands for: it is open now. */
+export const FINDING_STATE: Incident['state'] = 'open';
