@@ -107,9 +107,14 @@ export interface InvalidRecord {
 }
 export type DecodedRecord = { readonly ok: true; readonly record: ChangeRecord } | InvalidRecord;
 
-/** Encodes one record as UTF-8 JSON. Throws nothing; the size is the caller's concern (MAX_RECORD_BYTES). */
-export function encodeChangeRecord(record: ChangeRecord): Buffer {
-  return Buffer.from(JSON.stringify(record), 'utf8');
+/**
+ * Encodes one record as UTF-8 JSON. Throws nothing; the size is the caller's concern (MAX_RECORD_BYTES). `objectJson`, if given,
+ * must be JSON.stringify(record.object): a session has it already, and the object is nearly all of the record.
+ */
+export function encodeChangeRecord(record: ChangeRecord, objectJson?: string): Buffer {
+  if (objectJson === undefined) return Buffer.from(JSON.stringify(record), 'utf8');
+  const rest = JSON.stringify({ ...record, object: undefined });
+  return Buffer.from(`${rest.slice(0, -1)},"object":${objectJson}}`, 'utf8');
 }
 
 /** Decodes untrusted bytes of the log. Never throws. */

@@ -19,6 +19,18 @@ export const MAX_DEPTH = 32;
 /** An object nested deeper than MAX_DEPTH: nothing that Kubernetes serves. Caught by projectObject. */
 export class TooDeepError extends Error {}
 
+/** Characters. Runtime errors reach several KiB, termination messages 4 KiB (kubelet), Events of the old recorder have no limit. */
+export const MAX_FREE_TEXT = 8_192;
+/** What ends a text that was cut. */
+export const TRUNCATED = '…[truncated]';
+
+/** The text, cut to `limit` characters and marked if it is longer; never cut within a surrogate pair. */
+export function cut(long: string, limit: number): string {
+  if (long.length <= limit) return long;
+  const last = long.charCodeAt(limit - 1);
+  return long.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit) + TRUNCATED;
+}
+
 export function isRaw(value: unknown): value is Raw {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -26,8 +38,8 @@ export function isRaw(value: unknown): value is Raw {
 export const text: Reader<string> = (value) => (typeof value === 'string' ? value : undefined);
 /** A string that says something: the API server writes absent strings as ''. */
 export const filled: Reader<string> = (value) => (typeof value === 'string' && value !== '' ? value : undefined);
-/** Free text of a human, a runtime or an application: redacted and bounded (redact.ts). */
-export const freeText: Reader<string> = (value) => (typeof value === 'string' ? redactText(value) : undefined);
+/** Free text of a human, a runtime or an application: redacted, then cut to MAX_FREE_TEXT. */
+export const freeText: Reader<string> = (value) => (typeof value === 'string' ? cut(redactText(value), MAX_FREE_TEXT) : undefined);
 export const flag: Reader<boolean> = (value) => (typeof value === 'boolean' ? value : undefined);
 export const number: Reader<number> = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined);
 /** An int-or-string of Kubernetes: a port, a percentage. */
@@ -82,42 +94,39 @@ export const quantities: Reader<Quantities> = map((value) => text(value) ?? numb
 
 /**
  * A copy of a subtree of no fixed shape, without nulls, managedFields and annotations outside the short list. Strings are
- * redacted, a string under a key that names a secret is dropped.
+ * redacted; a string under a key that names a credential goes.
  */
 export const anything: Reader<unknown> = (value) => copy(value, 0);
 /** As `anything`, for objects alone. */
-export const anyObject: Reader<Readonly<Record<string, unknown>>> = (value) => (isRaw(value) ? copyObject(value, 0, {}) : undefined);
+export const anyObject: Reader<Readonly<Record<string, unknown>>> = (value) => (isRaw(value) ? copyObject(value, 0, PLAIN) : undefined);
 
-/** Copies an object of open shape; `known` reads the fields it names, all others are copied as `anything`. */
+/** An object of open shape: `known` reads the fields it names, all others are copied as `anything`. */
 export function openShape<T extends object>(known: { readonly [K in keyof T]?: Reader<unknown> }, ...required: (keyof T)[]): Reader<T> {
+  const readers: Readers = new Map([...PLAIN, ...(Object.entries(known) as [string, Reader<unknown>][])]);
   return (value) => {
     if (!isRaw(value)) return undefined;
-    const object = copyObject(value, 0, known as Readonly<Record<string, Reader<unknown>>>);
+    const object = copyObject(value, 0, readers);
     for (const key of required) if (object[key as string] === undefined) return undefined;
     return object as T;
   };
 }
 
-const ANNOTATED: Readonly<Record<string, Reader<unknown>>> = { annotations: (value) => annotations(value), managedFields: () => undefined };
+type Readers = ReadonlyMap<string, Reader<unknown>>;
 
-function copyObject(raw: Raw, depth: number, known: Readonly<Record<string, Reader<unknown>>>): Record<string, unknown> {
+function copyObject(raw: Raw, depth: number, readers: Readers): Record<string, unknown> {
   if (depth > MAX_DEPTH) throw new TooDeepError(`nested deeper than ${MAX_DEPTH} levels`);
   const object: Record<string, unknown> = {};
   for (const key of Object.keys(raw)) {
     const value = raw[key];
     if (value === null || key === '__proto__') continue;
-    const read = ownReader(known, key) ?? ownReader(ANNOTATED, key);
+    const read = readers.get(key);
     let field: unknown;
     if (read !== undefined) field = read(value);
-    else if (typeof value === 'string') field = value !== '' && isSecretName(key) ? REDACTED : redactText(value);
-    else field = copy(value, depth + 1);
+    else if (typeof value !== 'string') field = copy(value, depth + 1);
+    else field = value !== '' && isSecretName(key) ? REDACTED : redactText(value);
     if (field !== undefined) object[key] = field;
   }
   return object;
-}
-
-function ownReader(readers: Readonly<Record<string, Reader<unknown>>>, key: string): Reader<unknown> | undefined {
-  return Object.hasOwn(readers, key) ? readers[key] : undefined;
 }
 
 function copy(value: unknown, depth: number): unknown {
@@ -128,7 +137,7 @@ function copy(value: unknown, depth: number): unknown {
     for (const item of value) items.push(copy(item, depth + 1));
     return items;
   }
-  if (isRaw(value)) return copyObject(value, depth, {});
+  if (isRaw(value)) return copyObject(value, depth, PLAIN);
   return typeof value === 'number' || typeof value === 'boolean' || value === null ? value : undefined;
 }
 
@@ -148,6 +157,7 @@ const ANNOTATIONS: ReadonlySet<string> = new Set([
   'kubernetes.io/config.mirror',
   // May the pod be moved: cluster-autoscaler FAQ, karpenter.sh disruption docs, descheduler README.
   'cluster-autoscaler.kubernetes.io/safe-to-evict',
+  'cluster-autoscaler.kubernetes.io/scale-down-disabled',
   'karpenter.sh/do-not-disrupt',
   'descheduler.alpha.kubernetes.io/evict',
   'controller.kubernetes.io/pod-deletion-cost',
@@ -164,6 +174,8 @@ const ANNOTATIONS: ReadonlySet<string> = new Set([
   // Eviction Events: what used too much of what (kubelet, pkg/kubelet/eviction/helpers.go).
   'offending_containers',
   'offending_containers_usage',
+  'offending_pod',
+  'offending_pod_usage',
   'starved_resource',
 ]);
 
@@ -179,6 +191,15 @@ export const annotations: Reader<Readonly<Record<string, string>>> = (value) => 
   }
   return kept;
 };
+
+/** Fields of any subtree: labels and selectors must stay as they are to match, however a label is called. */
+const PLAIN: Readers = new Map<string, Reader<unknown>>([
+  ['annotations', annotations],
+  ['labels', textMap],
+  ['matchLabels', textMap],
+  ['nodeSelector', textMap],
+  ['managedFields', () => undefined],
+]);
 
 const ownerReference = shape<OwnerReference>({ apiVersion: text, kind: text, name: text, uid: text, controller: flag }, 'kind', 'name', 'uid');
 
@@ -213,6 +234,12 @@ const readMetadata = shape<Metadata>(
   'uid',
   'resourceVersion',
 );
+
+/** Identity alone; undefined as with `metadata`. */
+export const nameOnly: Reader<Metadata> = (value) => {
+  const read = metadata(value);
+  return read && { name: read.name, namespace: read.namespace, uid: read.uid, resourceVersion: read.resourceVersion };
+};
 
 /** lastProbeTime, lastHeartbeatTime and lastUpdateTime are left out: they move without news. */
 export const conditions: Reader<readonly Condition[]> = list(

@@ -1,26 +1,61 @@
 /** From a raw API object to what podtrail keeps of it: one allow-list a resource (design D6). Pure, and total: bad input is data. */
 import type { ProjectedObject, Resource } from './objects.ts';
-import { identifier, isRaw, metadata, type Raw, TooDeepError } from './project-fields.ts';
+import { projectEvent } from './project-event.ts';
+import { cut, identifier, isRaw, metadata, nameOnly, type Raw, TooDeepError } from './project-fields.ts';
+import { projectNode } from './project-node.ts';
+import { projectPod } from './project-pod.ts';
+import {
+  projectHorizontalPodAutoscaler,
+  projectLimitRange,
+  projectNamespace,
+  projectPodDisruptionBudget,
+  projectPriorityClass,
+  projectResourceQuota,
+} from './project-policy.ts';
+import { projectCsiNode, projectPersistentVolume, projectPersistentVolumeClaim, projectStorageClass } from './project-storage.ts';
+import { projectCronJob, projectDaemonSet, projectDeployment, projectJob, projectReplicaSet, projectStatefulSet } from './project-workload.ts';
 
 /** `reason` names the field at fault and quotes nothing of the object. */
 export type Projection = { readonly ok: true; readonly object: ProjectedObject } | { readonly ok: false; readonly reason: string };
 
-/** Kind, apiVersion, and what is kept beside the metadata. Lists leave kind and apiVersion out of their items. */
-interface Rule {
-  readonly kind: string;
-  readonly apiVersion: string;
-  readonly project: (raw: Raw) => object;
+type Project = (raw: Raw) => object;
+
+/** By resource: apiVersion and kind, which lists leave out of their items, and what is kept beside the metadata. */
+const RULES: { readonly [R in Resource]: readonly [apiVersion: string, kind: string, project: Project] } = {
+  namespaces: ['v1', 'Namespace', projectNamespace],
+  nodes: ['v1', 'Node', projectNode],
+  priorityclasses: ['scheduling.k8s.io/v1', 'PriorityClass', projectPriorityClass],
+  storageclasses: ['storage.k8s.io/v1', 'StorageClass', projectStorageClass],
+  persistentvolumes: ['v1', 'PersistentVolume', projectPersistentVolume],
+  csinodes: ['storage.k8s.io/v1', 'CSINode', projectCsiNode],
+  persistentvolumeclaims: ['v1', 'PersistentVolumeClaim', projectPersistentVolumeClaim],
+  resourcequotas: ['v1', 'ResourceQuota', projectResourceQuota],
+  limitranges: ['v1', 'LimitRange', projectLimitRange],
+  poddisruptionbudgets: ['policy/v1', 'PodDisruptionBudget', projectPodDisruptionBudget],
+  deployments: ['apps/v1', 'Deployment', projectDeployment],
+  statefulsets: ['apps/v1', 'StatefulSet', projectStatefulSet],
+  daemonsets: ['apps/v1', 'DaemonSet', projectDaemonSet],
+  cronjobs: ['batch/v1', 'CronJob', projectCronJob],
+  jobs: ['batch/v1', 'Job', projectJob],
+  replicasets: ['apps/v1', 'ReplicaSet', projectReplicaSet],
+  horizontalpodautoscalers: ['autoscaling/v2', 'HorizontalPodAutoscaler', projectHorizontalPodAutoscaler],
+  configmaps: ['v1', 'ConfigMap', projectName],
+  secrets: ['v1', 'Secret', projectName],
+  serviceaccounts: ['v1', 'ServiceAccount', projectName],
+  pods: ['v1', 'Pod', projectPod],
+  events: ['v1', 'Event', projectEvent],
+};
+
+/** Replaces the metadata: of these objects only the name is known (design D6). */
+function projectName(raw: Raw): object {
+  return { metadata: nameOnly(raw['metadata']) };
 }
-
-const nothingElse = (): object => ({});
-
-const RULES: { readonly [R in Resource]?: Rule } = {};
 
 /** Projects one object of a resource. Never throws. */
 export function projectObject(resource: Resource, raw: unknown): Projection {
   if (!isRaw(raw)) return { ok: false, reason: 'not an object' };
   if (!isRaw(raw['metadata'])) return { ok: false, reason: 'metadata is missing' };
-  const { kind, apiVersion, project } = RULES[resource] ?? { kind: resource, apiVersion: 'v1', project: nothingElse };
+  const [apiVersion, kind, project] = RULES[resource];
   try {
     const kept = metadata(raw['metadata']);
     if (kept === undefined) return { ok: false, reason: missingMetadata(raw['metadata']) };
@@ -48,22 +83,13 @@ export function identify(raw: unknown): ObjectId {
   return { uid: identifier(meta['uid']) ?? '', rv: identifier(meta['resourceVersion']) ?? '' };
 }
 
-/** What ends a string that was cut. */
-export const TRUNCATED = '…[truncated]';
-
-/** A copy with every string longer than `limit` characters cut to it and marked, except in metadata. */
+/** A copy with every string longer than `limit` characters cut to it and marked. */
 export function truncateStrings(object: ProjectedObject, limit: number): ProjectedObject {
   const shorten = (value: unknown): unknown => {
-    if (typeof value === 'string') return value.length > limit ? cut(value, limit) : value;
+    if (typeof value === 'string') return cut(value, limit);
     if (Array.isArray(value)) return value.map(shorten);
     if (!isRaw(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shorten(item)]));
   };
-  return { ...(shorten(object) as ProjectedObject), metadata: object.metadata };
-}
-
-/** Cuts between characters, never within a surrogate pair. */
-export function cut(text: string, limit: number): string {
-  const last = text.charCodeAt(limit - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit) + TRUNCATED;
+  return shorten(object) as ProjectedObject;
 }

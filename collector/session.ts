@@ -4,7 +4,7 @@
  */
 import type { ChangeRecord, ClusterRef, SessionCounters } from './change-record.ts';
 import { MAX_RECORD_BYTES, SCHEMA_VERSION } from './change-record.ts';
-import { fingerprint, type KnownObjects, seedOf } from './known-objects.ts';
+import { fingerprint, type KnownObjects } from './known-objects.ts';
 import type { ProjectedObject, Resource } from './objects.ts';
 import { identify, type ObjectId, projectObject, truncateStrings } from './project.ts';
 
@@ -19,8 +19,11 @@ export interface SessionOptions {
   readonly scope: string;
   /** Observed time, epoch ms, never going back within a run. */
   readonly clock: () => number;
-  /** Called synchronously, in the order of seq. */
-  readonly emit: (record: ChangeRecord) => void;
+  /**
+   * Called synchronously, in the order of seq. `objectJson` is JSON.stringify(record.object) where the record has one: hand it to
+   * encodeChangeRecord, which then need not do it again.
+   */
+  readonly emit: (record: ChangeRecord, objectJson?: string) => void;
   /** What this run last sent of this (resource, scope): hand the same one to every session of it. */
   readonly known: KnownObjects;
 }
@@ -50,7 +53,6 @@ type SessionBody = Body<ChangeRecord>;
 
 export function createSession(options: SessionOptions): Session {
   const { session, resource, known } = options;
-  const seed = seedOf(options.run);
   const out = createOutput(options);
   let state: State = 'new';
   let listResourceVersion = '';
@@ -82,10 +84,11 @@ export function createSession(options: SessionOptions): Session {
       if (!full && known.isSameVersion(id.uid, id.rv)) return out.append({ type: 'LISTED', ...id });
       const projection = projectObject(resource, raw);
       if (!projection.ok) return refuse(id, projection.reason);
-      const print = fingerprint(projection.object, seed);
-      if (!full && known.isUnchanged(id.uid, id.rv, print.hash)) return out.append({ type: 'LISTED', ...id });
-      if (!out.appendObject('LISTED', id, projection.object, print.maxBytes)) return refuse(id, 'too_large');
-      known.sent(id.uid, id.rv, print.hash);
+      const json = JSON.stringify(projection.object);
+      const hash = fingerprint(json);
+      if (!full && known.isUnchanged(id.uid, id.rv, hash)) return out.append({ type: 'LISTED', ...id });
+      if (!out.appendObject('LISTED', id, projection.object, json)) return refuse(id, 'too_large');
+      known.sent(id.uid, id.rv, hash);
     },
     end() {
       expect('end', 'listing');
@@ -98,11 +101,12 @@ export function createSession(options: SessionOptions): Session {
       const id = identify(raw);
       const projection = projectObject(resource, raw);
       if (!projection.ok) return refuse(id, projection.reason);
-      const print = fingerprint(projection.object, seed);
-      if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, print.hash)) return out.suppress();
-      if (!out.appendObject(type, id, projection.object, print.maxBytes)) return refuse(id, 'too_large');
+      const json = JSON.stringify(projection.object);
+      const hash = fingerprint(json);
+      if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, hash)) return out.suppress();
+      if (!out.appendObject(type, id, projection.object, json)) return refuse(id, 'too_large');
       if (type === 'DELETED') known.forget(id.uid);
-      else known.sent(id.uid, id.rv, print.hash);
+      else known.sent(id.uid, id.rv, hash);
     },
     reject(reason) {
       expect('reject', 'listing', 'watching');
@@ -130,9 +134,9 @@ function createOutput({ cluster, run, session, resource, scope, clock, emit }: S
   let appended = 0;
   const record = (body: SessionBody): ChangeRecord =>
     ({ v: SCHEMA_VERSION, cluster, run, t: clock(), session, seq: nextSeq, resource, scope, ...body }) as ChangeRecord;
-  const send = (ready: ChangeRecord): void => {
+  const send = (ready: ChangeRecord, objectJson?: string): void => {
     nextSeq += 1;
-    emit(ready);
+    emit(ready, objectJson);
   };
   return {
     counters: () => ({ nextSeq, received, suppressed, rejected, appended }),
@@ -144,12 +148,12 @@ function createOutput({ cluster, run, session, resource, scope, clock, emit }: S
       send(record(body));
     },
     /** Appends the record of an object, its long strings cut if that makes it fit; false, and nothing done, if it never fits. */
-    appendObject(type: 'LISTED' | 'ADDED' | 'MODIFIED' | 'DELETED', id: ObjectId, object: ProjectedObject, maxBytes: number): boolean {
-      const fitting = fitRecord(record({ type, ...id, object }), maxBytes, object);
+    appendObject(type: 'LISTED' | 'ADDED' | 'MODIFIED' | 'DELETED', id: ObjectId, object: ProjectedObject, json: string): boolean {
+      const fitting = fitObject(object, json);
       if (fitting === undefined) return false;
       received += 1;
       appended += 1;
-      send(fitting);
+      send(record({ type, ...id, object: fitting.object }), fitting.json);
       return true;
     },
     suppress(): void {
@@ -164,19 +168,23 @@ function createOutput({ cluster, run, session, resource, scope, clock, emit }: S
   };
 }
 
-/** Room for everything in a record but its object, bytes: names and ids at their longest. */
-const ENVELOPE_BYTES = 8_192;
-/** To what lengths strings are cut, in turn, until the record fits, characters. The last one is above any Kubernetes name. */
+/** Room for everything in a record but its object: names and ids at their longest. */
+const MAX_OBJECT_BYTES = MAX_RECORD_BYTES - 8_192;
+/** To what lengths strings are cut, in turn, until the object fits, characters. The last one is above any Kubernetes name. */
 const STRING_LIMITS = [16_384, 4_096, 1_024, 256];
 
-/** The record if it is small enough, with its long strings cut if that helps, else undefined. */
-function fitRecord(record: ChangeRecord, maxBytes: number, object: ProjectedObject): ChangeRecord | undefined {
-  if (maxBytes + ENVELOPE_BYTES <= MAX_RECORD_BYTES) return record;
-  const fits = (candidate: ChangeRecord): boolean => Buffer.byteLength(JSON.stringify(candidate)) <= MAX_RECORD_BYTES;
-  if (fits(record)) return record;
+/** The object, with its long strings cut if it must be; undefined if that does not help. */
+function fitObject(object: ProjectedObject, json: string): { readonly object: ProjectedObject; readonly json: string } | undefined {
+  if (fits(json)) return { object, json };
   for (const limit of STRING_LIMITS) {
-    const shorter = { ...record, object: truncateStrings(object, limit) } as ChangeRecord;
-    if (fits(shorter)) return shorter;
+    const shorter = truncateStrings(object, limit);
+    const shorterJson = JSON.stringify(shorter);
+    if (fits(shorterJson)) return { object: shorter, json: shorterJson };
   }
   return undefined;
+}
+
+function fits(json: string): boolean {
+  // A UTF-16 unit takes at most three bytes of UTF-8.
+  return json.length * 3 <= MAX_OBJECT_BYTES || Buffer.byteLength(json) <= MAX_OBJECT_BYTES;
 }
