@@ -17,33 +17,52 @@ function fitText({ fit }: Diagnosis): string {
 /** The rest of the sentence "cannot be scheduled: …". */
 export function explainVerdict(pod: Pod, verdict: Verdict, diagnosis: Diagnosis): string {
   const { cause, detail, nearest, lacking } = verdict;
-  const nodes = nearest.length === 1 ? `node ${nearest[0]?.node.metadata.name}` : `${nearest.length} nodes`;
-  const reasons = [...new Set(nearest.flatMap(({ failures }) => failures.map(({ reason }) => reason)))].slice(0, 3).join(', ');
+  const one = nearest.length === 1;
+  const nodes = one ? `node ${nearest[0]?.node.metadata.name}` : `${nearest.length} nodes`;
+  const figures = `(${fitText(diagnosis)})`;
   switch (cause) {
     case 'resource_fragmentation':
-      return `the free ${lacking.join(' and ')} of ${nodes} together would hold it, that of no single node does (${fitText(diagnosis)})`;
+      return `the free room of ${diagnosis.fit.eligible} nodes together would hold it, that of no single node does ${figures}`;
     case 'insufficient_resources':
       return detail === 'too_big'
-        ? `it asks for more ${lacking.join(' and ')} than ${nodes} could ever hold (${fitText(diagnosis)})`
-        : `not enough ${lacking.join(' and ') || 'room'} is free on ${nodes} that would take it (${fitText(diagnosis)})`;
+        ? `it asks for more ${lacking.join(' and ')} than ${nodes} could ever hold ${figures}`
+        : `too little ${lacking.join(' and ') || 'room'} is free on ${one ? 'the only node' : `the ${nodes}`} that would take it ${figures}`;
     case 'extended_resource':
-      return `no ${lacking.filter((resource) => resource.includes('/')).join(' and ')} is free on ${nodes} (${fitText(diagnosis)})`;
+      return `no ${lacking.filter((resource) => resource.includes('/')).join(' and ')} is free on ${nodes} ${figures}`;
     case 'too_many_pods':
-      return `${nodes} that would take it hold as many pods as they may (${fitText(diagnosis)})`;
+      return `${nodes} that would take it ${one ? 'holds' : 'hold'} as many pods as allowed ${figures}`;
     case 'node_selector_mismatch':
-      return `no node carries the labels ${labelsText(pod)} of its nodeSelector`;
+      return `no node carries the labels of its nodeSelector ${selectorText(pod)}`;
     case 'untolerated_taint':
       return `it does not tolerate ${taintsText(pod, nearest)} of ${nodes}`;
     case 'no_available_node':
-      return nearest.length === 0 ? 'the cluster has no node' : `${nodes} that would take it are cordoned, not ready or leaving: ${namesText(nearest)}`;
+      return `the only ${one ? 'node' : `${nearest.length} nodes`} that would take it ${one ? 'is' : 'are'} cordoned, not ready or leaving: ${namesText(nearest)}`;
     default:
-      return reasons;
+      return isUnselected(verdict) ? 'no node satisfies its required node affinity' : reasonsText(nearest);
   }
 }
 
-function labelsText(pod: Pod): string {
+/** Where no node was selected, all of them are nearest, and what else they fail is beside the point. */
+function isUnselected({ nearest }: Verdict): boolean {
+  return nearest.every(({ failures }) => failures.some(({ plugin }) => plugin === 'NodeAffinity'));
+}
+
+function reasonsText(nearest: readonly NodeVerdict[]): string {
+  return [...new Set(nearest.flatMap(({ failures }) => failures.map(({ reason }) => reason)))].slice(0, 3).join(', ');
+}
+
+function selectorText(pod: Pod): string {
   const labels = Object.entries(pod.spec.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
   return labels.join(',') || '(none)';
+}
+
+/** Required node affinity in one line: terms are alternatives. */
+function affinityText(pod: Pod): string {
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const requirements = terms.map(({ matchExpressions = [], matchFields = [] }) =>
+    [...matchExpressions, ...matchFields].map(({ key, operator, values = [] }) => `${key} ${operator} ${values.join('|')}`.trim()).join(' and '),
+  );
+  return requirements.join(' or ');
 }
 
 function namesText(verdicts: readonly NodeVerdict[]): string {
@@ -66,11 +85,17 @@ export function nodesEvidence(pod: Pod, verdict: Verdict, diagnosis: Diagnosis):
     for (const plugin of new Set(failures.map((failure) => failure.plugin))) counts.set(plugin, (counts.get(plugin) ?? 0) + 1);
   }
   const filters = [...counts].map(([plugin, count]) => `${count} ${plugin}`).join(', ');
+  const counted = tableEvidence(pod, `filters failed on ${diagnosis.nodes.length} nodes`, filters);
+  if (isUnselected(verdict)) return [counted, ...selectionEvidence(pod)];
   const figures = RESOURCE_CAUSES.includes(verdict.cause) ? [tableEvidence(pod, 'fit', fitText(diagnosis))] : [];
+  return [counted, ...figures, ...verdict.nearest.slice(0, SHOWN_NODES).flatMap((each) => nodeEvidence(pod, verdict, each))];
+}
+
+function selectionEvidence(pod: Pod): readonly Evidence[] {
+  const affinity = affinityText(pod);
   return [
-    tableEvidence(pod, `filters failed on ${diagnosis.nodes.length} nodes`, filters),
-    ...figures,
-    ...verdict.nearest.slice(0, SHOWN_NODES).flatMap((each) => nodeEvidence(pod, verdict, each)),
+    ...(pod.spec.nodeSelector === undefined ? [] : [fieldEvidence(pod, 'spec.nodeSelector', selectorText(pod))]),
+    ...(affinity === '' ? [] : [fieldEvidence(pod, 'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution', affinity)]),
   ];
 }
 
@@ -82,7 +107,6 @@ function nodeEvidence(pod: Pod, { cause }: Verdict, { node, failures }: NodeVerd
     const cordon = node.spec.unschedulable === true ? [fieldEvidence(node, 'spec.unschedulable', true)] : [];
     return [...cordon, ...(taints === '' ? [] : [fieldEvidence(node, 'spec.taints', taints)])];
   }
-  if (cause === 'node_selector_mismatch') return [];
   return [tableEvidence(node, 'failing filters', failures.map(({ plugin, reason }) => `${plugin}: ${reason}`).join(', '))];
 }
 

@@ -86,7 +86,7 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
  * nodes, and where the tables see nothing that would refuse it (a plugin podtrail does not know, or tables newer than the attempt).
  */
 function decide(view: PodView, message: SchedulingMessage, text: string): Decision {
-  const ranked = rankReasons(message);
+  const ranked = rankReasons(message, view.pod);
   const judged = isAboutPod(message) ? undefined : judge(view);
   if (judged === undefined) return decideByMessage(view, message, text);
   const { verdict, diagnosis } = judged;
@@ -126,7 +126,7 @@ const NODES_DECIDE: readonly SchedulingCause[] = [
 ];
 
 function decideByMessage(view: PodView, message: SchedulingMessage, text: string): Decision {
-  const { ranked, certain } = rankReasons(message);
+  const { ranked, certain } = rankReasons(message, view.pod);
   const cause = ranked[0]?.cause ?? 'other';
   const open = [...new Set(ranked.map((reason) => reason.cause))].filter((each) => each !== 'other');
   const sure = certain && !NODES_DECIDE.includes(cause);
@@ -191,7 +191,7 @@ function admissionSignals(view: PodView): readonly Signal[] {
       dueTimeMs: sinceMs,
       recheckTimeMs: ended.recheckTimeMs,
       recoverAfterMs: thresholds.recoverMs,
-      summary: `${subjectText(subject)}: node ${node} refused ${nameOf(pod)}: ${reason}: ${shortText(pod.status.message ?? '')}`,
+      summary: `${subjectText(subject)}: node ${node} refused a pod: ${reason}: ${shortText(pod.status.message ?? '')}`,
       evidence: [
         fieldEvidence(pod, 'status.reason', reason, sinceMs),
         fieldEvidence(pod, 'status.message', pod.status.message ?? ''),

@@ -173,36 +173,55 @@ export function hasNodeAffinity(pod: Pod): boolean {
 }
 
 /**
- * Causes the message allows, the likeliest first. A node under a late filter passed all before it, so a full node outweighs any
- * number of nodes that were never eligible; among the never eligible (selector, taint, cordon, volume) the message cannot tell
- * which are of the pool that the pod is meant for, and the order is a guess: `certain` only where nothing else is left.
+ * Causes the message allows, the likeliest first. What is said of the pod, or of every node, binds. A node under a late filter passed
+ * all before it, so a full node outweighs any number of nodes that were never eligible. Among the never eligible (volume, selector,
+ * cordon, taint) the message cannot tell which are of the pool that the pod is meant for: the order is a guess, and `certain` false.
  */
-export function rankReasons(message: SchedulingMessage): { readonly ranked: readonly SchedulingReason[]; readonly certain: boolean } {
-  const known = message.reasons.filter((reason) => reason.taintKey === undefined || !isControlPlaneTaint(reason.taintKey));
-  const reasons = known.length > 0 ? known : message.reasons;
-  const binding = bindingResource(message, reasons);
-  const rank = (reason: SchedulingReason): number => (reason === binding ? -1 : ORDER.indexOf(reason.cause));
+export function rankReasons(message: SchedulingMessage, pod: Pod): { readonly ranked: readonly SchedulingReason[]; readonly certain: boolean } {
+  const workers = message.reasons.filter((reason) => reason.taintKey === undefined || !isControlPlaneTaint(reason.taintKey));
+  const reasons = workers.length > 0 ? workers : message.reasons;
+  const binding = reasons.find((reason) => isOfAll(reason, message)) ?? bindingResource(message, reasons);
+  const meant = reasons.find((reason) => reason.cause === 'untolerated_taint' && isMeantFor(pod, reason.text));
+  const rank = (reason: SchedulingReason): number => {
+    if (reason === binding) return -1;
+    return reason === meant ? ORDER.indexOf('node_selector_mismatch') - 0.5 : ORDER.indexOf(reason.cause);
+  };
   const ranked = [...reasons].sort((a, b) => rank(a) - rank(b) || b.count - a.count);
-  const alive = new Set(ranked.map((reason) => familyOf(reason.cause)));
-  return { ranked, certain: alive.size === 1 && ranked[0]?.cause !== 'other' };
+  const families = new Set(ranked.map((reason) => familyOf(reason.cause)));
+  return { ranked, certain: families.size === 1 && ranked[0]?.cause !== 'other' };
+}
+
+/** Said of the pod as a whole, or of every node; before 1.19 a node could count under several filters, so others may be named too. */
+function isOfAll({ cause, count }: SchedulingReason, { total }: SchedulingMessage): boolean {
+  if (RESOURCES.includes(cause) || cause === 'other') return false;
+  return count === 0 || count === total;
+}
+
+/** A taint whose words recur in what the pod selects nodes by reserves the very nodes that the pod wants. */
+function isMeantFor(pod: Pod, taint: string): boolean {
+  const [, key = '', value = ''] = /\{([^:}]*):? ?([^}]*)\}/.exec(taint) ?? [];
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const required = terms.flatMap(({ matchExpressions = [] }) => matchExpressions.flatMap((expression) => [expression.key, ...(expression.values ?? [])]));
+  const wanted = new Set([...Object.entries(pod.spec.nodeSelector ?? {}).flat(), ...required]);
+  return [key, value].some((word) => word.length > 1 && word !== 'true' && wanted.has(word));
 }
 
 /** Nearest to feasible first; from volume_topology on a node of that kind could never have taken the pod as it is. */
 const ORDER: readonly SchedulingCause[] = [
-  'unbound_volume',
-  'resource_claim',
   'insufficient_resources',
   'extended_resource',
   'too_many_pods',
   'resource_fragmentation',
   'volume_limit',
   'host_port_conflict',
+  'resource_claim',
+  'unbound_volume',
   'topology_spread',
   'affinity_mismatch',
   'volume_topology',
   'node_selector_mismatch',
-  'untolerated_taint',
   'no_available_node',
+  'untolerated_taint',
   'other',
 ];
 
