@@ -634,7 +634,7 @@ const wrappers: readonly ((image: string, message: string) => string)[] = [
   (image, message) => `Failed to pull image "${image}": ${message}`,
   (image, message) => `(combined from similar events): Failed to pull image "${image}": ${message}`,
   (image, message) => `Back-off pulling image "${image}": ErrImagePull: ${message}`,
-  (image, message) => `[${message}, ${message}]`,
+  (_image, message) => `[${message}, ${message}]`,
 ];
 test('means the same in an Event, in a combined Event, in ImagePullBackOff since 1.32, and joined with itself', () => {
   for (const [cause, detail, image, message] of cases) {

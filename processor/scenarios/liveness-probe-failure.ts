@@ -1,0 +1,77 @@
+/**
+ * Opens when: the kubelet killed a container because its liveness or startup probe failed, and it crash-loops; or, where nothing
+ *   starts it again, the pod or its Job has failed.
+ * Updates when: it is killed again; Running and CrashLoopBackOff taking turns set the flag `oscillating`.
+ * Resolves when: the container has run without a break for `recoverRunningMs`.
+ * Thresholds: CrashLoopBackOff, or `restarts` in `restartsWindowMs` (ms, design §4), or as many long runs that all ended so.
+ * Cannot see: successes of a probe; a kill whose Events were dropped is inferred from the failures before it or from earlier kills.
+ */
+import type { ContainerReading } from './container-runs.ts';
+import { lastedMs } from './container-runs.ts';
+import { subjectText } from './evidence.ts';
+import { describeExit } from './exit-codes.ts';
+import { findProbeCause, probeBudgetMs, probeSpec } from './probe-cause.ts';
+import type { ProbeName } from './probe-messages.ts';
+import type { RunEnd } from './run-end.ts';
+import type { RunStory } from './run-signal.ts';
+import { buildRunSignal, crashDueMs, endedMs, isInitialized, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
+import { scaleOutOf } from './scale-out.ts';
+import type { Confidence, PodView, Scenario, Signal } from './scenario.ts';
+
+/** Turns of Running and CrashLoopBackOff that make a container oscillate. */
+const OSCILLATING_TURNS = 2;
+/** Clocks of Events and statuses differ by whole seconds. */
+const SLACK_MS = 5_000;
+
+export const livenessProbeFailure: Scenario = {
+  id: 'liveness_probe_failure',
+  reads: ['pods', 'nodes', 'jobs'],
+  pod: (view) => storiesOf(view).flatMap((story) => probeKillSignal(view, story)),
+};
+
+function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
+  const { container, run, end, subject } = story;
+  if (end.kind !== 'probe') return [];
+  // A sidecar that never passes its startup probe holds up the initialisation: init_stuck.
+  if (container.kind === 'sidecar' && end.probe === 'startup' && !isInitialized(view)) return [];
+  const name: ProbeName = end.probe === 'startup' ? 'Startup' : 'Liveness';
+  const found = findProbeCause(view, container, name, run.finishedTimeMs + SLACK_MS, end.probe === 'startup' || neverPassed(container));
+  const scaleOut = scaleOutOf(view, endedMs(view, container.runs[0] ?? run));
+  const flags = [...(scaleOut === undefined ? [] : ['after_scale_out']), ...(isOscillating(view, story) ? ['oscillating'] : [])];
+  const says = found.output === '' ? '' : `: ${found.output}`;
+  return [
+    buildRunSignal(view, story, {
+      scenario: 'liveness_probe_failure',
+      cause: end.probe === 'startup' ? 'startup_probe_failed' : found.cause,
+      detail: '',
+      flags,
+      confidence: confidenceOf(end, found.confidence),
+      rank: RUN_RANK.probe + (found.told ? 1 : 0),
+      dueTimeMs: crashDueMs(view, story),
+      summary: `${subjectText(subject)} is killed because its ${end.probe} probe fails${says} (${describeExit(run.exitCode, run.reason)}${restartsText(container)})`,
+      evidence: [...runEvidence(view, story), ...found.evidence, ...(scaleOut ?? [])],
+      ...(found.node !== undefined && { shared: { node: found.node } }),
+    }),
+  ];
+}
+
+function confidenceOf(end: Extract<RunEnd, { kind: 'probe' }>, found: Confidence): Confidence {
+  if (end.probe === 'startup') return end.certain ? 'certain' : 'likely';
+  return end.certain || found !== 'certain' ? found : 'likely';
+}
+
+/** Every run that is known was killed as soon as the probe could. */
+function neverPassed(container: ContainerReading): boolean {
+  const liveness = probeSpec(container, 'Liveness');
+  if (liveness === undefined) return false;
+  const grace = (liveness.terminationGracePeriodSeconds ?? 30) * 1_000;
+  const longest = probeBudgetMs(liveness) + probeBudgetMs(probeSpec(container, 'Startup')) + grace + SLACK_MS;
+  return container.runs.every((run) => (lastedMs(run) ?? 0) <= longest) && container.past.longestRunMs <= longest;
+}
+
+/** Running and waiting took turns, as far as was seen; of a container whose runs are not all known, its restarts tell. */
+function isOscillating(view: PodView, { container, loop }: RunStory): boolean {
+  if (loop.slow || loop.backOffs >= OSCILLATING_TURNS) return true;
+  const known = container.runs.length >= container.restartCount;
+  return loop.backOffs > 0 && !known && container.restartCount >= view.thresholds.restarts;
+}
