@@ -1,6 +1,6 @@
 /**
- * The rows of every table, as the processor makes them: camelCase here, snake_case in ClickHouse, mapped only in this file
- * (style N5). Times are epoch ms (number) and become DateTime64(3, 'UTC'); 64-bit counts are bigint or number and UInt64.
+ * The rows of every table, as the processor makes them: camelCase here, snake_case in ClickHouse, mapped only in
+ * encode-row.ts (style N5). Times are epoch ms (number) and become DateTime64(3, 'UTC'); 64-bit counts are bigint or number and UInt64.
  * Every table is ReplacingMergeTree(version): the same key with a higher version replaces (design D3).
  */
 

@@ -1,0 +1,330 @@
+/**
+ * Checkpoints in ClickHouse (design D4): immutable chunks first, then the manifest that names them; the highest (generation, count)
+ * of a cluster whose chunks are all there and unharmed wins. Writing anything twice changes nothing. Clusters are known here by uid,
+ * the key of their records; rows carry their name.
+ */
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import type { ClickHouseClient } from '@clickhouse/client';
+import { z } from 'zod';
+import { StoreError, toStoreError } from './errors.ts';
+import { loadQuery, runCommand, runQuery } from './queries.ts';
+
+const MANIFESTS = loadQuery(import.meta.url, './queries/checkpoint-manifests.sql');
+const CHUNK_DATA = loadQuery(import.meta.url, './queries/checkpoint-chunk-data.sql');
+const CHUNK_IDS = loadQuery(import.meta.url, './queries/checkpoint-chunk-ids.sql');
+const PARTITIONS = loadQuery(import.meta.url, './queries/checkpoint-partitions.sql');
+const DELETE_CHUNKS = loadQuery(import.meta.url, './queries/delete-chunks.sql');
+const DELETE_MANIFESTS = loadQuery(import.meta.url, './queries/delete-manifests.sql');
+
+/** Hard cap of a chunk's data, bytes of UTF-8 (design D4): what one turn of the event loop may parse. */
+export const MAX_CHUNK_BYTES = 1024 ** 2;
+/** Chunks of one request: 8 MiB keep a request's memory small; results are buffered whole by chDB. */
+const CHUNKS_A_REQUEST = 8;
+/** Ids of one DELETE: they travel in the URL, of which a server takes 1 MiB (http_max_uri_size). */
+const IDS_A_DELETE = 2_000;
+/** Younger chunks may belong to a checkpoint that is being written. */
+const IN_FLIGHT_MS = 60_000;
+/** How long the previous release's last checkpoint stays, for a roll-back (design D4). */
+const ROLL_BACK_MS = 24 * 3_600_000;
+/** The DELETE has taken effect here when it returns; other replicas follow. */
+const DELETED_HERE = { lightweight_deletes_sync: '1' } as const;
+
+/** A piece of a state on its way to the store. `id` is fresh and unique among all clusters. */
+export interface Chunk {
+  readonly id: string;
+  readonly table: string;
+  readonly bucket: number;
+  readonly data: string;
+}
+
+export interface ChunkRef {
+  readonly id: string;
+  readonly table: string;
+  readonly bucket: number;
+  /** checksumOf(data). */
+  readonly checksum: string;
+}
+
+/** One checkpoint of one cluster. */
+export interface Manifest {
+  readonly clusterUid: string;
+  readonly cluster: string;
+  readonly generation: number;
+  /** Records of the cluster consumed. */
+  readonly count: number;
+  /** Identity of the change log, and the partition of it that held the cluster. */
+  readonly log: string;
+  readonly partition: number;
+  /** Offset after the cluster's last record in this state. */
+  readonly nextOffset: bigint;
+  /** Version of the encoding of the chunks. */
+  readonly format: number;
+  readonly release: string;
+  readonly chunks: readonly ChunkRef[];
+  /** Identity of the cluster's last record: its offset and a hash of its bytes; -1 and '' before the first. */
+  readonly lastOffset: bigint;
+  readonly lastHash: string;
+  readonly writtenTimeMs: number;
+}
+
+/** Where reading one partition has to go on. */
+export interface PartitionManifest {
+  readonly log: string;
+  readonly partition: number;
+  /** Partitions of the log when this was written. */
+  readonly partitions: number;
+  /** Every cluster seen: the offset after its checkpoint, or of its first record while it has none. */
+  readonly clusters: readonly { readonly clusterUid: string; readonly nextOffset: bigint }[];
+  readonly writtenTimeMs: number;
+}
+
+/** A checkpoint that is whole: its manifest and the data of all its chunks, in the manifest's order. */
+export interface Checkpoint {
+  readonly manifest: Manifest;
+  readonly data: readonly string[];
+}
+
+/** sha256, hex, of what a chunk or a manifest says. */
+export function checksumOf(data: string): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** What a manifest's checksum covers: all of it but the time, in a fixed order. */
+function manifestText(m: Manifest): string {
+  const chunks = m.chunks.map(({ id, table, bucket, checksum }) => [id, table, bucket, checksum]);
+  const position = [m.log, m.partition, m.nextOffset.toString(), m.lastOffset.toString(), m.lastHash];
+  return JSON.stringify([m.clusterUid, m.cluster, m.generation, m.count, position, m.format, m.release, chunks]);
+}
+
+async function insert(client: ClickHouseClient, table: string, values: readonly object[]): Promise<void> {
+  try {
+    await client.insert({ table, values, format: 'JSONEachRow' });
+  } catch (error) {
+    throw toStoreError(error, `insert of ${values.length} rows into ${table}`);
+  }
+}
+
+/** Stores chunks of one cluster; they count only once a manifest names them. Throws PODTRAIL_QUERY_INVALID for one that is too large. */
+export async function writeChunks(client: ClickHouseClient, clusterUid: string, chunks: readonly Chunk[], nowMs: number): Promise<ChunkRef[]> {
+  const refs: ChunkRef[] = [];
+  for (let at = 0; at < chunks.length; at += CHUNKS_A_REQUEST) {
+    const rows = [];
+    for (const { id, table, bucket, data } of chunks.slice(at, at + CHUNKS_A_REQUEST)) {
+      const bytes = Buffer.byteLength(data);
+      if (bytes > MAX_CHUNK_BYTES) throw new StoreError('PODTRAIL_QUERY_INVALID', `chunk ${id} of ${table} has ${bytes} bytes, more than ${MAX_CHUNK_BYTES}`);
+      const checksum = checksumOf(data);
+      refs.push({ id, table, bucket, checksum });
+      rows.push({ cluster_uid: clusterUid, chunk_id: id, table_name: table, bucket, checksum, written_time: nowMs, data });
+      await setImmediate(); // hashing and escaping a chunk takes milliseconds
+    }
+    await insert(client, 'checkpoint_chunks', rows);
+  }
+  return refs;
+}
+
+/** Stores a manifest; from here on the checkpoint counts. All its chunks must be stored. */
+export async function writeManifest(client: ClickHouseClient, manifest: Manifest): Promise<void> {
+  const row = {
+    cluster_uid: manifest.clusterUid,
+    cluster: manifest.cluster,
+    generation: manifest.generation,
+    count: manifest.count,
+    log: manifest.log,
+    partition: manifest.partition,
+    next_offset: manifest.nextOffset.toString(),
+    format: manifest.format,
+    release: manifest.release,
+    chunks: JSON.stringify(manifest.chunks),
+    last_offset: manifest.lastOffset.toString(),
+    last_hash: manifest.lastHash,
+    checksum: checksumOf(manifestText(manifest)),
+    written_time: manifest.writtenTimeMs,
+  };
+  await insert(client, 'checkpoint_manifests', [row]);
+}
+
+const chunkRefs = z.array(z.object({ id: z.string(), table: z.string(), bucket: z.number(), checksum: z.string() }));
+const manifestRow = z.object({
+  cluster_uid: z.string(),
+  cluster: z.string(),
+  generation: z.coerce.number(),
+  count: z.coerce.number(),
+  log: z.string(),
+  partition: z.coerce.number(),
+  next_offset: z.coerce.bigint(),
+  format: z.coerce.number(),
+  release: z.string(),
+  chunks: z.string(),
+  last_offset: z.coerce.bigint(),
+  last_hash: z.string(),
+  checksum: z.string(),
+  written_time_ms: z.coerce.number(),
+});
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The manifest of a row, unless what is stored is not what was written. */
+function decodeManifest(row: z.output<typeof manifestRow>): Manifest | undefined {
+  const chunks = chunkRefs.safeParse(parseJson(row.chunks));
+  if (!chunks.success) return undefined;
+  const manifest = {
+    clusterUid: row.cluster_uid,
+    cluster: row.cluster,
+    generation: row.generation,
+    count: row.count,
+    log: row.log,
+    partition: row.partition,
+    nextOffset: row.next_offset,
+    format: row.format,
+    release: row.release,
+    chunks: chunks.data,
+    lastOffset: row.last_offset,
+    lastHash: row.last_hash,
+    writtenTimeMs: row.written_time_ms,
+  };
+  return checksumOf(manifestText(manifest)) === row.checksum ? manifest : undefined;
+}
+
+/** Manifests of `clusterUids`, those of a cluster newest first. One that is damaged is left out. */
+export async function readManifests(client: ClickHouseClient, clusterUids: readonly string[]): Promise<Manifest[]> {
+  const rows = await runQuery(client, MANIFESTS, { clusters: clusterUids }, manifestRow);
+  return rows.flatMap((row) => decodeManifest(row) ?? []);
+}
+
+/** The data of `refs` in their order; undefined where a chunk is missing or damaged. Yields to the event loop after each. */
+export async function readChunks(client: ClickHouseClient, clusterUid: string, refs: readonly ChunkRef[]): Promise<(string | undefined)[]> {
+  const found = new Map<string, string>();
+  for (let at = 0; at < refs.length; at += CHUNKS_A_REQUEST) {
+    const ids = refs.slice(at, at + CHUNKS_A_REQUEST).map(({ id }) => id);
+    try {
+      const query_params = { cluster: clusterUid, ids };
+      const result = await client.query({ query: CHUNK_DATA.sql, query_params, format: 'JSONEachRow' });
+      for await (const rows of result.stream<{ chunk_id: string; data: string }>()) {
+        for (const row of rows) {
+          const { chunk_id, data } = row.json();
+          found.set(chunk_id, data);
+          await setImmediate();
+        }
+      }
+    } catch (error) {
+      throw toStoreError(error, `query ${CHUNK_DATA.name}`);
+    }
+  }
+  const verified = [];
+  for (const { id, checksum } of refs) {
+    const data = found.get(id);
+    verified.push(data !== undefined && checksumOf(data) === checksum ? data : undefined);
+    await setImmediate();
+  }
+  return verified;
+}
+
+/**
+ * The newest whole checkpoint of a cluster among those that `accepts`, and the ones passed over because a chunk is missing or
+ * damaged. Never a half one.
+ */
+export async function loadCheckpoint(
+  client: ClickHouseClient,
+  clusterUid: string,
+  accepts: (manifest: Manifest) => boolean = () => true,
+): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly damaged: readonly Manifest[] }> {
+  const damaged: Manifest[] = [];
+  for (const manifest of await readManifests(client, [clusterUid])) {
+    if (!accepts(manifest)) continue;
+    const data = await readChunks(client, clusterUid, manifest.chunks);
+    if (data.every((chunk) => chunk !== undefined)) return { checkpoint: { manifest, data }, damaged };
+    damaged.push(manifest);
+  }
+  return { checkpoint: undefined, damaged };
+}
+
+/** Stores where reading a partition has to go on. */
+export async function writePartition(client: ClickHouseClient, manifest: PartitionManifest): Promise<void> {
+  const { log, partition, partitions, writtenTimeMs } = manifest;
+  const clusters = JSON.stringify(manifest.clusters.map(({ clusterUid, nextOffset }) => [clusterUid, nextOffset.toString()]));
+  await insert(client, 'checkpoint_partitions', [{ log, partition, partitions, clusters, written_time: writtenTimeMs }]);
+}
+
+const partitionRow = z.object({
+  log: z.string(),
+  partition: z.coerce.number(),
+  partitions: z.coerce.number(),
+  clusters: z.string(),
+  written_time_ms: z.coerce.number(),
+});
+const partitionClusters = z.array(z.tuple([z.string(), z.coerce.bigint()]));
+
+/** Every partition of every log ever read, the last written first. */
+export async function readPartitions(client: ClickHouseClient): Promise<PartitionManifest[]> {
+  const rows = await runQuery(client, PARTITIONS, {}, partitionRow);
+  return rows.map(({ log, partition, partitions, clusters, written_time_ms }) => ({
+    log,
+    partition,
+    partitions,
+    clusters: partitionClusters.parse(parseJson(clusters)).map(([clusterUid, nextOffset]) => ({ clusterUid, nextOffset })),
+    writtenTimeMs: written_time_ms,
+  }));
+}
+
+/** The two newest whole manifests of a cluster, and the previous release's last if it is young enough to roll back to. */
+function manifestsToKeep(manifests: readonly Manifest[], nowMs: number): Manifest[] {
+  const [newest, second] = manifests;
+  const rollBack = manifests.find((m) => m.release !== newest?.release && m.writtenTimeMs >= nowMs - ROLL_BACK_MS);
+  return [newest, second, rollBack].filter((m) => m !== undefined);
+}
+
+async function deleteChunks(client: ClickHouseClient, clusters: readonly string[], ids: readonly string[]): Promise<void> {
+  for (let at = 0; at < ids.length; at += IDS_A_DELETE) {
+    await runCommand(client, DELETE_CHUNKS, { clusters, ids: ids.slice(at, at + IDS_A_DELETE) }, { settings: DELETED_HERE });
+  }
+}
+
+/**
+ * Deletes what no restore of `clusterUids` will want. Returns the clusters whose newest manifest lacks chunks, as when another
+ * processor deleted what it held for its own: their next checkpoint must reference nothing and write everything.
+ */
+export async function deleteObsolete(
+  client: ClickHouseClient,
+  clusterUids: readonly string[],
+  nowMs: number,
+): Promise<{ readonly incomplete: readonly string[] }> {
+  const chunkRow = z.object({ cluster_uid: z.string(), chunk_id: z.string(), written_time_ms: z.coerce.number() });
+  const stored = await runQuery(client, CHUNK_IDS, { clusters: clusterUids }, chunkRow);
+  const storedIds = new Set(stored.map(({ chunk_id }) => chunk_id));
+  const isWhole = (m: Manifest): boolean => m.chunks.every(({ id }) => storedIds.has(id));
+  const manifests = await readManifests(client, clusterUids);
+  const incomplete: string[] = [];
+  const wanted = new Set<string>();
+  const settled = new Set<string>();
+  for (const clusterUid of clusterUids) {
+    const own = manifests.filter((m) => m.clusterUid === clusterUid);
+    const [newest] = own;
+    if (newest !== undefined && !isWhole(newest)) incomplete.push(clusterUid);
+    const kept = manifestsToKeep(own.filter(isWhole), nowMs);
+    for (const { chunks } of kept) for (const { id } of chunks) wanted.add(id);
+    const [, second] = kept;
+    if (second === undefined) continue;
+    settled.add(clusterUid);
+    const rollBack = kept[2] ?? second;
+    if (!own.some((m) => !kept.includes(m) && isOlder(m, second))) continue;
+    const values = { cluster: clusterUid, generation: second.generation, count: second.count };
+    const settings = DELETED_HERE;
+    await runCommand(client, DELETE_MANIFESTS, { ...values, keptGeneration: rollBack.generation, keptCount: rollBack.count }, { settings });
+  }
+  const isObsolete = (chunk: z.output<typeof chunkRow>): boolean =>
+    settled.has(chunk.cluster_uid) && !wanted.has(chunk.chunk_id) && chunk.written_time_ms < nowMs - IN_FLIGHT_MS;
+  const obsolete = stored.filter(isObsolete).map(({ chunk_id }) => chunk_id);
+  await deleteChunks(client, clusterUids, obsolete);
+  return { incomplete };
+}
+
+function isOlder(a: Manifest, b: Manifest): boolean {
+  return a.generation < b.generation || (a.generation === b.generation && a.count < b.count);
+}

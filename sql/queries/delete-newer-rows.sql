@@ -1,0 +1,3 @@
+-- Rows of {cluster} above {version}: they belong to a generation that is being replaced (design D3).
+DELETE FROM {table:Identifier}
+WHERE cluster = {cluster:String} AND version > {version:UInt64}

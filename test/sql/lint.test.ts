@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { isOneStatement } from '../../sql/statement.ts';
+
+const ROOT = new URL('../../', import.meta.url);
+const FOLDERS = ['api', 'collector', 'deploy', 'processor', 'sql'];
+
+function filesOf(ending: string): { readonly path: string; readonly text: string }[] {
+  const paths = FOLDERS.flatMap((folder) => {
+    const names = readdirSync(fileURLToPath(new URL(folder, ROOT)), { recursive: true, encoding: 'utf8' });
+    return names.filter((name) => name.endsWith(ending) && !name.includes('node_modules')).map((name) => `${folder}/${name}`);
+  });
+  return paths.sort().map((path) => ({ path, text: readFileSync(new URL(path, ROOT), 'utf8') }));
+}
+
+/** Code that puts names (never values) of a closed set into a statement. */
+const NAMES_ONLY = new Set([
+  'sql/insert-rows.ts', // table and columns of encode-row.ts
+  'sql/embedded.ts', // the database, checked by sql/config.ts, and settings
+]);
+
+const SQL_WORDS =
+  /\b(?:SELECT\s|INSERT\s+INTO\s|DELETE\s+FROM\s|ALTER\s+TABLE\s|(?:CREATE|DROP|TRUNCATE|OPTIMIZE)\s+(?:TABLE|DATABASE)\s|ORDER\s+BY\s|WHERE\s)/;
+
+/** Template literals with a value in them, and string concatenations, that hold words of SQL. */
+function interpolations(text: string): string[] {
+  const templates = text.match(/`(?:[^`\\]|\\.)*`/gs) ?? [];
+  const concatenations = text.match(/'[^'\n]*'\s*\+\s*[^'"`\s]|[^'"`\s]\s*\+\s*'[^'\n]*'/g) ?? [];
+  return [...templates.filter((template) => template.includes('${')), ...concatenations].filter((found) => SQL_WORDS.test(found));
+}
+
+test('no value reaches SQL but as a bound parameter', () => {
+  for (const { path, text } of filesOf('.ts')) {
+    if (!NAMES_ONLY.has(path)) assert.deepEqual(interpolations(text), [], path);
+  }
+});
+
+test('the check sees what it is there for', () => {
+  for (const bad of ['`SELECT a FROM t WHERE b = ${b}`', "'SELECT a FROM t WHERE b = ' + b", '`DELETE FROM\n t ${x}`']) {
+    assert.equal(interpolations(bad).length, 1, bad);
+  }
+  for (const good of ['`read ${n} rows`', "'SELECT 1'", '`SELECT 1`', '`select failed: ${e}`']) assert.deepEqual(interpolations(good), [], good);
+});
+
+test('every .sql file is one statement with a header and without templates', () => {
+  const files = filesOf('.sql');
+  assert.ok(files.length > 20);
+  for (const { path, text } of files) {
+    assert.ok(isOneStatement(text), path);
+    assert.match(text, /^(--|\/\*)/, `${path} has no header`);
+    assert.doesNotMatch(text, /\$\{|%s|\{\{/, path);
+  }
+});
