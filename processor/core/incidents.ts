@@ -240,14 +240,12 @@ function memberRecovers(engine: Engine, source: Source, id: string): void {
   const incident = state.tables.incidents.get(id);
   const member = state.tables.members.get(memberKey(id, source.uid));
   if (incident === undefined || member?.state !== 'failing') return;
-  const sinceMs = wellSinceMs(engine, incident, source);
-  putMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: 'recovering' });
-  calm(
-    engine,
-    { ...incident, failing: incident.failing - 1, sawHealth: true },
-    Math.max(sinceMs, incident.recoveringSinceMs),
-    `${nameOf(source.object)} is well`,
-  );
+  // A pod on its way out says nothing about health, and its container's start nothing about recovery.
+  const leaving = source.object.metadata.deletionTimestamp !== undefined;
+  const sinceMs = leaving ? state.meta.streamTimeMs : wellSinceMs(engine, incident, source);
+  putMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: leaving ? 'gone' : 'recovering' });
+  const after = { ...incident, failing: incident.failing - 1, sawHealth: incident.sawHealth || !leaving };
+  calm(engine, after, Math.max(sinceMs, incident.recoveringSinceMs), `${nameOf(source.object)} is ${leaving ? 'being deleted' : 'well'}`);
 }
 
 /** One failing member less. When it was the last, recovery begins, and its time counts from `sinceMs`. */
