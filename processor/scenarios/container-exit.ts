@@ -34,7 +34,8 @@ function exitSignal(view: PodView, story: RunStory): readonly Signal[] {
   if (view.pod.status.reason === 'DeadlineExceeded') return [];
   const lasted = lastedMs(run);
   const immediate = end.kind === 'exit' && lasted !== undefined && lasted < IMMEDIATE_MS;
-  const after = lasted === undefined ? 'ends' : immediate ? `ends right after its start, within ${durationText(lasted)}` : `ends after ${durationText(lasted)}`;
+  const after =
+    lasted === undefined ? 'ends' : immediate ? `ends within ${durationText(Math.max(lasted, 1_000))} of its start` : `ends after ${durationText(lasted)}`;
   const said = run.message.trim() === '' ? '' : `: ${shortText(run.message)}`;
   return [
     buildRunSignal(view, story, {
@@ -47,9 +48,14 @@ function exitSignal(view: PodView, story: RunStory): readonly Signal[] {
       dueTimeMs: crashDueMs(view, story),
       summary: `${subjectText(subject)} ${after}: ${describeExit(run.exitCode, run.reason)}${restartsText(container)}${said}`,
       evidence: runEvidence(view, story),
-      shared: { image: container.spec?.image ?? container.status.image ?? '' },
+      ...(isOfImage(container) && { shared: { image: container.spec?.image ?? '' } }),
     }),
   ];
+}
+
+/** What runs is what the image says, so that other workloads with the image may fail alike because of it. */
+function isOfImage({ spec }: ContainerReading): boolean {
+  return spec?.image !== undefined && spec.command === undefined;
 }
 
 /** Why a process ends at once: by what its shell or runtime says in the code (signals.md §19), else in the termination message. */

@@ -78,10 +78,19 @@ function failedPull(view: PodView, container: ContainerReading): Signal {
     fact: { value: `image=${image}`, timeMs: sinceMs },
     dueTimeMs: due ? sinceMs : undefined,
     recoverAfterMs: thresholds.recoverMs,
-    summary: `image ${image} of ${subjectText(subject)} cannot be pulled: ${error.text === '' ? container.waiting : shortText(error.text, 240)}`,
+    summary: `image ${image} of ${subjectText(subject)} cannot be pulled: ${shortText(withoutWrappers(error.text) || container.waiting, 240)}`,
     evidence: [fieldEvidence(pod, `${container.path}.state.waiting.reason`, container.waiting), ...error.evidence, ...evidence],
     shared,
   };
+}
+
+/** The end of the chain of errors, where the cause stands, without what kubelet and runtime put before it. */
+function withoutWrappers(text: string): string {
+  const wrapper =
+    /^(?:\(combined from similar events\)|Back-off pulling image "[^"]*"|ErrImagePull|Failed to pull image "[^"]*"|rpc error|code = \w+ desc = |failed to pull and unpack image "[^"]*"|failed to resolve reference "[^"]*"|Error response from daemon)(?:: |(?<=desc = ))/;
+  let rest = text.trim();
+  for (let match = wrapper.exec(rest); match !== null; match = wrapper.exec(rest)) rest = rest.slice(match[0].length);
+  return rest;
 }
 
 /** Reasons that are a cause by themselves need no text. */

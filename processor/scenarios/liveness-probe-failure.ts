@@ -46,7 +46,8 @@ function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
       detail: '',
       flags,
       confidence: confidenceOf(end, found.confidence),
-      rank: RUN_RANK.probe + (found.told ? 1 : 0),
+      // Once a kill and its reason were seen, a later one that is only inferred adds nothing.
+      rank: RUN_RANK.probe + (found.told ? 1 : 0) + (end.certain ? 1 : 0),
       dueTimeMs: crashDueMs(view, story),
       summary: `${subjectText(subject)} is killed because its ${end.probe} probe fails${says} (${describeExit(run.exitCode, run.reason)}${restartsText(container)})`,
       evidence: [...runEvidence(view, story), ...found.evidence, ...(scaleOut ?? [])],

@@ -43,8 +43,8 @@ function oomSignal(view: PodView, story: RunStory): readonly Signal[] {
   const { evidence, ...found } = oomCause(view, story);
   const limit = memoryLimit(view.pod, container.spec);
   const node = view.pod.spec.nodeName ?? '';
-  const because = found.cause === 'node_memory' ? `node ${node} ran out of memory` : `of its memory limit${limit === undefined ? '' : ` of ${limit.text}`}`;
-  const what = found.detail === 'child_process' ? 'a process of it was OOM-killed' : 'was OOM-killed';
+  const who = found.detail === 'child_process' ? `a process in ${subjectText(subject)}` : subjectText(subject);
+  const why = found.cause === 'node_memory' ? `because node ${node} ran out of memory` : `at its memory limit${limit === undefined ? '' : ` of ${limit.text}`}`;
   return [
     buildRunSignal(view, story, {
       scenario: 'oom_killed',
@@ -52,7 +52,7 @@ function oomSignal(view: PodView, story: RunStory): readonly Signal[] {
       flags: [],
       rank: RUN_RANK.oom,
       dueTimeMs: endedMs(view, run),
-      summary: `${subjectText(subject)}: ${what} because ${because}, ${describeExit(run.exitCode, run.reason)}${restartsText(container)}`,
+      summary: `${who} was OOM-killed ${why} (${describeExit(run.exitCode, run.reason)}${restartsText(container)})`,
       evidence: [...runEvidence(view, story), ...evidence],
       ...(found.cause === 'node_memory' && { shared: { node } }),
     }),

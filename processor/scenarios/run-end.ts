@@ -29,6 +29,8 @@ export type RunEnd =
 const DEFAULT_GRACE_SECONDS = 30;
 /** Events and statuses carry whole seconds of different clocks, and the kubelet writes them apart. */
 const SLACK_MS = 10_000;
+/** Both ends of a run are cut to whole seconds. */
+const WHOLE_SECONDS_MS = 2_000;
 /** A SystemOOM this near explains a SIGKILL (signals.md §11). */
 const SYSTEM_OOM_MS = 60_000;
 
@@ -50,11 +52,16 @@ export function endOf(view: PodView, container: ContainerReading, run: FinishedR
   return { kind: 'exit' };
 }
 
-/** When the deletion of the pod was asked for: deletionTimestamp lies a grace period later. */
+/**
+ * When the deletion of the pod was asked for, at the earliest: deletionTimestamp lies a grace period later, until the kubelet is
+ * done and cuts both short.
+ */
 export function deletionRequestedMs(view: PodView): number | undefined {
   const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = view.pod.metadata;
   const at = timeOf(deletionTimestamp);
-  return at === undefined ? undefined : at - deletionGracePeriodSeconds * 1_000;
+  if (at === undefined) return undefined;
+  const seconds = deletionGracePeriodSeconds > 0 ? deletionGracePeriodSeconds : (view.pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS);
+  return at - seconds * 1_000;
 }
 
 /** status.reason names what the kubelet or a controller did to the whole pod (signals.md §14, §15), except a deadline that it missed. */
@@ -100,8 +107,8 @@ function endedByProbe(view: PodView, container: ContainerReading, run: FinishedR
   if (near !== undefined && probe !== undefined) return { kind: 'probe', probe, certain: true, event: near };
   const earlier = kills.at(-1);
   const before = probeOf(earlier?.note ?? '');
-  if (earlier !== undefined && before !== undefined && isAlike(view, container, run, earlier, before))
-    return { kind: 'probe', probe: before, certain: false, event: earlier };
+  const alike = earlier !== undefined && before !== undefined ? likeness(view, container, run, earlier, before) : 'none';
+  if (earlier !== undefined && before !== undefined && alike !== 'none') return { kind: 'probe', probe: before, certain: alike === 'same', event: earlier };
   return killedAfterFailures(view, container, run);
 }
 
@@ -119,14 +126,15 @@ function specOf(container: ContainerReading, probe: 'liveness' | 'startup' | und
  * The spam filter of the kubelet's recorder drops the Events of a long loop (signals.md §17): a run that ended like the one that
  * a probe is known to have ended, not sooner than that probe can kill, was ended by it too.
  */
-function isAlike(view: PodView, container: ContainerReading, run: FinishedRun, kill: SeenEvent, probe: 'liveness' | 'startup'): boolean {
+function likeness(view: PodView, container: ContainerReading, run: FinishedRun, kill: SeenEvent, probe: 'liveness' | 'startup'): 'same' | 'possible' | 'none' {
   const spec = specOf(container, probe);
   const known = container.runs.find((other) => other !== run && isNear(kill, other, graceMs(view, spec)));
-  if (known !== undefined && (known.exitCode !== run.exitCode || known.reason !== run.reason)) return false;
-  if (spec === undefined) return known !== undefined;
+  if (known !== undefined && (known.exitCode !== run.exitCode || known.reason !== run.reason)) return 'none';
+  if (spec === undefined) return known === undefined ? 'none' : 'possible';
   const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3 } = spec;
   const soonestMs = (initialDelaySeconds + periodSeconds * (failureThreshold - 1)) * 1_000;
-  return (lastedMs(run) ?? 0) >= soonestMs - 2_000;
+  if ((lastedMs(run) ?? 0) < soonestMs - WHOLE_SECONDS_MS) return 'none';
+  return known === undefined ? 'possible' : 'same';
 }
 
 /** Without any Killing Event: ended by a signal, right after the probe had failed often enough to kill. */
