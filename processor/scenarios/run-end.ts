@@ -16,7 +16,7 @@ export type RunEnd =
   /** It was asked for: deletion, eviction, node shutdown, an edited image, an in-place resize. */
   | { readonly kind: 'wanted' }
   /** Killed because its postStart hook failed. */
-  | { readonly kind: 'hook'; readonly event?: SeenEvent }
+  | { readonly kind: 'hook'; readonly message: string; readonly event?: SeenEvent }
   /** Killed because a probe failed. Not certain: inferred, the Event that says so is missing. */
   | { readonly kind: 'probe'; readonly probe: 'liveness' | 'startup'; readonly certain: boolean; readonly event?: SeenEvent }
   /** The runtime or the kubelet lost it; its exit code is invented. */
@@ -86,6 +86,11 @@ function isNear(event: SeenEvent, run: FinishedRun, grace: number): boolean {
 const PROCESS_WAS_GONE =
   /container (?:is )?not running|stopped container|not in running state|(?:task|container|process).{0,80}not found|no running task|has stopped|already exited/i;
 
+/** Whether a hook's error says only that there was no process left to run it in. */
+export function isProcessGone(message: string): boolean {
+  return PROCESS_WAS_GONE.test(message);
+}
+
 function endedByHook(container: ContainerReading, run: FinishedRun): RunEnd | undefined {
   const { waiting } = container.status.state ?? {};
   const { lastError } = container.past;
@@ -96,8 +101,8 @@ function endedByHook(container: ContainerReading, run: FinishedRun): RunEnd | un
   );
   const told = event !== undefined && isNear(event, run, SLACK_MS);
   if (message === undefined && !told) return undefined;
-  if (PROCESS_WAS_GONE.test(message ?? event?.note ?? '')) return undefined;
-  return { kind: 'hook', ...(told && { event }) };
+  if (isProcessGone(message ?? event?.note ?? '')) return undefined;
+  return { kind: 'hook', message: message ?? '', ...(told && { event }) };
 }
 
 function endedByProbe(view: PodView, container: ContainerReading, run: FinishedRun): RunEnd | undefined {

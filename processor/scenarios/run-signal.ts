@@ -31,7 +31,8 @@ export function storiesOf(view: PodView): readonly RunStory[] {
     if (end.kind === 'completed') continue;
     const loop = crashLoopOf(view, container, end.kind === 'probe');
     const probationEnd = probationEndMs(view, container, loop);
-    if (!isFailing(view, probationEnd)) continue;
+    // An init container that failed has not recovered by running again, only by success.
+    if (container.kind !== 'init' && !isFailing(view, probationEnd)) continue;
     if (staysEnded(container, run) && wasRetried(view)) continue;
     stories.push({ container, run, end, loop, probationEnd, subject: containerSubject(view, view.pod, container.name) });
   }

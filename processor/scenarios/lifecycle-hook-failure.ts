@@ -1,0 +1,128 @@
+/**
+ * Opens when: the kubelet killed a container because its postStart hook failed; a preStop hook failed; or a container was killed at
+ *   the end of its grace because its preStop hook sleeps as long.
+ * Updates when: it happens again.
+ * Resolves when: the container has run without a break for `recoverRunningMs` (postStart); its pod is gone, or the hook has not failed
+ *   again for `recoverMs` (preStop).
+ * Thresholds: none, at once (design §4).
+ * Cannot see: why a preStop hook failed, since 1.26; one that merely takes too long, unless it is a plain sleep.
+ */
+import type { Pod, Probe } from '../../collector/objects.ts';
+import { timeOf } from './conditions.ts';
+import type { ContainerReading } from './container-runs.ts';
+import { containersOf } from './container-runs.ts';
+import { containerSubject, eventEvidence, fieldEvidence, shortText, subjectText } from './evidence.ts';
+import { deletionRequestedMs, isProcessGone } from './run-end.ts';
+import type { RunStory } from './run-signal.ts';
+import { buildRunSignal, endedMs, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
+import type { Evidence, PodView, Scenario, Signal } from './scenario.ts';
+
+export const lifecycleHookFailure: Scenario = {
+  id: 'lifecycle_hook_failure',
+  reads: ['pods'],
+  pod: (view) => [...storiesOf(view).flatMap((story) => postStart(view, story)), ...hooked(view.pod).flatMap((name) => preStop(view, name))],
+};
+
+function postStart(view: PodView, story: RunStory): readonly Signal[] {
+  const { container, run, end, subject } = story;
+  if (end.kind !== 'hook') return [];
+  const { waiting } = container.status.state ?? {};
+  const message = (waiting?.reason === 'PostStartHookError' ? waiting.message : undefined) ?? end.message;
+  const shown = message === '' || waiting?.reason === 'PostStartHookError' ? [] : [fieldEvidence(view.pod, `${container.path}.state.waiting.message`, message)];
+  return [
+    buildRunSignal(view, story, {
+      scenario: 'lifecycle_hook_failure',
+      cause: 'poststart_failed',
+      detail: '',
+      flags: [],
+      confidence: 'certain',
+      rank: RUN_RANK.hook,
+      dueTimeMs: endedMs(view, run),
+      summary: `${subjectText(subject)} is killed because its postStart hook fails${message === '' ? '' : `: ${shortText(message, 240)}`}${restartsText(container)}`,
+      evidence: [...runEvidence(view, story), ...shown],
+    }),
+  ];
+}
+
+/** Names of containers with a preStop hook. */
+function hooked(pod: Pod): readonly string[] {
+  return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].filter(({ lifecycle }) => lifecycle?.preStop !== undefined).map(({ name }) => name);
+}
+
+function preStop(view: PodView, name: string): readonly Signal[] {
+  const container = containersOf(view).find((each) => each.name === name);
+  return container === undefined ? [] : [...failedPreStop(view, container), ...endlessPreStop(view, container)].slice(0, 1);
+}
+
+const TIMED_OUT = /timed? ?out|deadline|exceeded|context canceled/i;
+
+function failedPreStop(view: PodView, container: ContainerReading): readonly Signal[] {
+  const { pod, nowMs, thresholds } = view;
+  const event = container.events.findLast(({ reason }) => reason === 'FailedPreStopHook');
+  if (event === undefined || isProcessGone(event.note)) return [];
+  const isDeleting = pod.metadata.deletionTimestamp !== undefined;
+  const oldMs = event.lastTimeMs + thresholds.recoverMs;
+  if (!isDeleting && nowMs >= oldMs) return [];
+  const detail = TIMED_OUT.test(event.note) || isKilledAtGrace(view, container) ? 'timeout' : '';
+  return [
+    {
+      ...preStopSignal(view, container, detail, [eventEvidence(pod, event)]),
+      fact: { value: 'FailedPreStopHook', timeMs: event.firstTimeMs },
+      dueTimeMs: event.firstTimeMs,
+      ...(!isDeleting && { recheckTimeMs: oldMs }),
+    },
+  ];
+}
+
+/** The hook sleeps at least as long as the pod may take to end, and SIGKILL came when that time was over. */
+function endlessPreStop(view: PodView, container: ContainerReading): readonly Signal[] {
+  const grace = graceSeconds(view.pod);
+  const hook = container.spec?.lifecycle?.preStop;
+  const sleeps = sleepSeconds(hook);
+  const requestedMs = deletionRequestedMs(view);
+  if (requestedMs === undefined || sleeps === undefined || sleeps < grace || !isKilledAtGrace(view, container)) return [];
+  const evidence = [
+    fieldEvidence(view.pod, `spec.containers[${container.name}].lifecycle.preStop`, `sleeps ${sleeps} s`),
+    fieldEvidence(view.pod, 'spec.terminationGracePeriodSeconds', grace),
+    fieldEvidence(view.pod, `${container.path}.state.terminated.exitCode`, 137),
+  ];
+  const fact = { value: 'preStop=timeout', timeMs: requestedMs + grace * 1_000 };
+  return [{ ...preStopSignal(view, container, 'timeout', evidence), fact, dueTimeMs: fact.timeMs }];
+}
+
+function preStopSignal(view: PodView, container: ContainerReading, detail: '' | 'timeout', evidence: readonly Evidence[]): Omit<Signal, 'fact' | 'dueTimeMs'> {
+  const subject = containerSubject(view, view.pod, container.name);
+  return {
+    scenario: 'lifecycle_hook_failure',
+    cause: 'prestop_failed',
+    detail,
+    flags: [],
+    confidence: 'certain',
+    subject,
+    track: 'terminate',
+    rank: 0,
+    recoverAfterMs: view.thresholds.recoverMs,
+    summary: `the preStop hook of ${subjectText(subject)} ${detail === 'timeout' ? 'takes longer than the grace period' : 'fails'}`,
+    evidence,
+  };
+}
+
+function graceSeconds(pod: Pod): number {
+  return pod.spec.terminationGracePeriodSeconds ?? 30;
+}
+
+/** SIGKILL no sooner than the end of the grace period, but for the whole seconds of the times. */
+function isKilledAtGrace(view: PodView, container: ContainerReading): boolean {
+  const requestedMs = deletionRequestedMs(view);
+  const end = container.status.state?.terminated;
+  const finishedMs = timeOf(end?.finishedAt);
+  if (requestedMs === undefined || finishedMs === undefined) return false;
+  return end?.exitCode === 137 && end.reason !== 'OOMKilled' && finishedMs >= requestedMs + graceSeconds(view.pod) * 1_000 - 2_000;
+}
+
+/** Seconds that a hook sleeps: the sleep action (since 1.29), or a command that is nothing but a sleep at its end. */
+function sleepSeconds(hook: Probe | undefined): number | undefined {
+  if (hook?.sleep?.seconds !== undefined) return hook.sleep.seconds;
+  const seconds = /(?:^|[\s/;&])sleep (\d+)s?\s*$/.exec((hook?.exec?.command ?? []).join(' '))?.[1];
+  return seconds === undefined ? undefined : Number(seconds);
+}
