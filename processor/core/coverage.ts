@@ -123,21 +123,25 @@ export function isSilent(state: ClusterState, nowMs: number): boolean {
   return state.meta.lastHeartbeatMs > 0 && nowMs - state.meta.lastHeartbeatMs > SILENCE_MS;
 }
 
+/** Sessions and runs without a sign of life for this long are forgotten, ms. */
+const FORGET_MS = 10 * SILENCE_MS;
+
 /** Applies a heartbeat: counters, signs of life, holes at the tail. Sessions of the run that it no longer names are over. */
 export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: Heartbeat): void {
   const { meta } = state;
-  const named = new Set<string>();
-  for (const counters of record.sessions) {
-    named.add(counters.session);
-    const session = meta.sessions[counters.session];
-    if (session !== undefined) meta.sessions[counters.session] = applyCounters(session, counters, meta.streamTimeMs);
-  }
+  if (record.t < (meta.runs[record.run] ?? 0)) return; // repeated: what it says is old
+  meta.runs[record.run] = record.t;
+  const named = new Map(record.sessions.map((counters) => [counters.session, counters]));
   for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
     const session = meta.sessions[id] as SessionState;
-    const over = (session.run === record.run && !named.has(id)) || meta.streamTimeMs - session.aliveTimeMs > 10 * SILENCE_MS;
-    if (named.has(id) || over) emitSession(state, emitter, session);
-    if (over) delete meta.sessions[id];
+    const counters = named.get(id);
+    if (counters !== undefined) meta.sessions[id] = applyCounters(session, counters, meta.streamTimeMs);
+    else if (session.run === record.run && session.phase !== 'ended') meta.sessions[id] = { ...session, phase: 'ended' };
+    else if (meta.streamTimeMs - session.aliveTimeMs > FORGET_MS) delete meta.sessions[id];
+    else continue;
+    emitSession(state, emitter, meta.sessions[id] ?? session);
   }
+  for (const [run, timeMs] of Object.entries(meta.runs)) if (meta.streamTimeMs - timeMs > FORGET_MS) delete meta.runs[run];
   meta.lastHeartbeatMs = meta.streamTimeMs;
 }
 

@@ -108,8 +108,7 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
       return endSnapshot(state, emitter, session, record.count);
     case 'SESSION_END':
       dropListed(state, session);
-      emitSession(state, emitter, { ...session, ...record.counters });
-      delete state.meta.sessions[session.session];
+      emitSession(state, emitter, update(state, session, { ...record.counters, phase: 'ended', listedCount: 0 }));
       return { ...NOTHING, lost: record.reason };
     default:
       return applyChange(state, emitter, session, record);

@@ -27,8 +27,11 @@ export interface SessionState {
   readonly resource: Resource;
   readonly scope: string;
   readonly nextSeq: number;
-  /** listing: between BEGIN and END. synced: list complete, no hole since. broken: a hole, or entered in the middle. */
-  readonly phase: 'listing' | 'synced' | 'broken';
+  /**
+   * listing: between BEGIN and END. synced: list complete, no hole since. broken: a hole, or entered in the middle. ended: kept for a
+   * while, so that its records are known when a batch is repeated.
+   */
+  readonly phase: 'listing' | 'synced' | 'broken' | 'ended';
   /** resourceVersion of the list in hand. */
   readonly listRv: string;
   /** LISTED and REJECTED seen of the list in hand. */
@@ -68,6 +71,8 @@ export interface Meta {
   serverVersion: string;
   thresholds: Thresholds;
   sessions: Record<string, SessionState>;
+  /** Time of the last heartbeat of each run: an older one is a repetition. */
+  runs: Record<string, number>;
   /** By scopeKey: what the runs said they collect, and how far that is so. */
   sync: Record<string, SyncState>;
   /** By scopeKey: highest resourceVersion up to which the tables are complete. */
@@ -183,6 +188,7 @@ export function createClusterState(cluster: ClusterRef, generation: number, rest
     serverVersion: '',
     thresholds: DEFAULT_THRESHOLDS,
     sessions: {},
+    runs: {},
     sync: {},
     completeRv: {},
   };
