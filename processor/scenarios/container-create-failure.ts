@@ -1,0 +1,132 @@
+/*
+ * Opens when: a container or its sandbox cannot be created or started, the kubelet refuses it for security, or the API server refuses the pod.
+ * Updates when: the error of the latest attempt means something else; a named cause outranks runtime_error and sandbox_failed.
+ * Resolves when: the container started, the sandbox is up, or the controller creates pods again, for recoverMs.
+ * Thresholds: createMs since the first failing attempt, failedCreates refusals of a controller, at once for pods that ended by it; ms and count (design §4).
+ * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
+ */
+import { conditionOf, createdMs, timeOf } from './conditions.ts';
+import { endedPodOf } from './ended-pod.ts';
+import { containerSubject, eventEvidence, fieldEvidence, nameOf, shortText, subjectText } from './evidence.ts';
+import { failedCreateOf, refusalDueMs } from './failed-create.ts';
+import type { ControllerView, PodView, Scenario, Signal } from './scenario.ts';
+import type { StartFailure } from './start-failures.ts';
+import { startFailuresOf } from './start-failures.ts';
+import { coreOf } from './start-messages.ts';
+
+export const containerCreateFailure: Scenario = {
+  id: 'container_create_failure',
+  reads: ['events'],
+  pod: (view) => [
+    ...startFailuresOf(view).flatMap((failure) => (failure.scenario === 'container_create_failure' ? [startSignal(view, failure)] : [])),
+    ...refusedByKubelet(view),
+  ],
+  controller: refusedCreation,
+};
+
+const TRACK = 'create';
+
+/** What is said of each cause; the message follows. */
+const PHRASES: Readonly<Record<string, string>> = {
+  bad_command: 'its command cannot be executed',
+  missing_command: 'neither the pod nor the image names a command',
+  security_policy: 'a security policy forbids it',
+  admission_denied: 'admission denied it',
+  rbac_forbidden: 'permission is missing',
+  missing_service_account: 'its ServiceAccount does not exist',
+  memory_limit_too_low: 'its memory limit is too low to start at all',
+  sandbox_failed: 'its sandbox cannot be set up',
+  runtime_error: 'the container runtime fails',
+};
+
+/** A cause that is only "the runtime said so" gives way to one that is named. */
+function rankOf(cause: string): number {
+  if (cause === 'other') return 5;
+  return cause === 'sandbox_failed' || cause === 'runtime_error' ? 15 : 20;
+}
+
+function startSignal(view: PodView, failure: StartFailure): Signal {
+  const { pod, thresholds } = view;
+  const { cause, container, text, sinceMs, specific } = failure;
+  const subject = containerSubject(view, pod, container);
+  const ended = pod.status.phase === 'Failed';
+  return {
+    scenario: 'container_create_failure',
+    cause,
+    detail: '',
+    flags: [],
+    confidence: specific ? 'certain' : 'likely',
+    subject,
+    track: TRACK,
+    rank: rankOf(cause),
+    fact: { value: `${cause}${container === '' ? '' : ` ${container}`}`, timeMs: sinceMs },
+    dueTimeMs: ended ? sinceMs : sinceMs + thresholds.createMs,
+    recoverAfterMs: thresholds.recoverMs,
+    summary: `${subjectText(subject)} cannot start: ${PHRASES[cause] ?? 'it cannot be created'}: ${shortText(coreOf(text), 200)}`,
+    evidence: failure.evidence,
+    shared: { node: pod.spec.nodeName ?? '' },
+  };
+}
+
+/** Kubelet admission on grounds of security: the pod ends at once and nothing of it is ever created (signals.md §15). */
+const SECURITY_REASONS: readonly string[] = ['AppArmor', 'SysctlForbidden'];
+
+function refusedByKubelet(view: PodView): readonly Signal[] {
+  const { pod, thresholds } = view;
+  const { phase, reason = '', message = '' } = pod.status;
+  if (phase !== 'Failed' || !SECURITY_REASONS.includes(reason)) return [];
+  const event = view.events.find((candidate) => candidate.reason === reason);
+  const sinceMs = event?.firstTimeMs ?? timeOf(pod.status.startTime) ?? createdMs(pod);
+  const ended = endedPodOf(view, pod, sinceMs);
+  if (!ended.stands) return [];
+  const subject = containerSubject(view, pod, '');
+  return [
+    {
+      scenario: 'container_create_failure',
+      cause: 'security_policy',
+      detail: '',
+      flags: [],
+      confidence: 'certain',
+      subject,
+      track: TRACK,
+      rank: 20,
+      fact: { value: `status.reason=${reason}`, timeMs: sinceMs },
+      dueTimeMs: sinceMs,
+      recheckTimeMs: ended.recheckTimeMs,
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `${subjectText(subject)}: the kubelet refused a pod for security: ${reason}: ${shortText(message)}`,
+      evidence: [fieldEvidence(pod, 'status.reason', reason, sinceMs), fieldEvidence(pod, 'status.message', message)],
+      shared: { node: pod.spec.nodeName ?? '' },
+    },
+  ];
+}
+
+/** The API server refuses the pods of a controller, so that there is no pod to judge. */
+function refusedCreation(view: ControllerView): readonly Signal[] {
+  const failed = failedCreateOf(view);
+  if (failed?.scenario !== 'container_create_failure') return [];
+  const { controller, thresholds } = view;
+  const { kind, namespace, name } = view.workloadOf(controller);
+  const subject = { kind, namespace, name, container: '' };
+  const condition = conditionOf(controller, 'ReplicaFailure');
+  return [
+    {
+      scenario: 'container_create_failure',
+      cause: failed.cause,
+      detail: failed.detail,
+      flags: [],
+      confidence: failed.cause === 'other' ? 'likely' : 'certain',
+      subject,
+      track: TRACK,
+      rank: rankOf(failed.cause),
+      fact: { value: `FailedCreate ${nameOf(controller)}`, timeMs: failed.sinceMs },
+      dueTimeMs: refusalDueMs(view, failed),
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `${subjectText(subject)}: pods are not created: ${PHRASES[failed.cause] ?? 'the API server refuses'}: ${shortText(failed.message, 200)}`,
+      evidence: [
+        ...(condition?.status === 'True' ? [fieldEvidence(controller, 'status.conditions[ReplicaFailure]', condition.message ?? '', failed.sinceMs)] : []),
+        ...(failed.event === undefined ? [] : [eventEvidence(controller, failed.event)]),
+      ],
+    },
+  ];
+}

@@ -1,0 +1,164 @@
+/**
+ * What keeps the containers of a bound pod from being created: volumes and sandbox, which leave the container statuses untouched and
+ * show in Events alone, then each container's own config, creation and start. dependency_error and container_create_failure share
+ * it, so that one failure is told once.
+ */
+import type { ContainerStatus, Pod } from '../../collector/objects.ts';
+import { conditionOf, isBound, isTerminal, timeOf } from './conditions.ts';
+import { eventEvidence, fieldEvidence } from './evidence.ts';
+import type { Evidence, PodView, SeenEvent } from './scenario.ts';
+import type { StartMeaning, StartStage } from './start-messages.ts';
+import { classifyStartError } from './start-messages.ts';
+import type { VolumeCause } from './volume-messages.ts';
+import { classifyVolumeError } from './volume-messages.ts';
+
+export interface StartFailure extends StartMeaning {
+  /** '' where the pod as a whole is kept from starting. */
+  readonly container: string;
+  readonly text: string;
+  /** Since when it fails without having run in between. */
+  readonly sinceMs: number;
+  /** The text names its cause; false for a summary that only says what is awaited. */
+  readonly specific: boolean;
+  readonly evidence: readonly Evidence[];
+  /** The volume at fault by the name the Event gives it (of the spec, or of the PersistentVolume), or ''. */
+  readonly volume: string;
+}
+
+/** Everything that keeps containers of this pod from starting now; at most one for the pod and one for each container. */
+export function startFailuresOf(view: PodView): readonly StartFailure[] {
+  const { pod } = view;
+  if (!isBound(pod) || pod.metadata.deletionTimestamp !== undefined) return [];
+  const own = statusesOf(pod).flatMap(({ status, path }) => containerFailure(view, status, path) ?? []);
+  const whole = own.length === 0 && isHeldUp(pod) ? podFailure(view) : undefined;
+  return whole === undefined ? own : [whole];
+}
+
+interface PlacedStatus {
+  readonly status: ContainerStatus;
+  readonly path: string;
+}
+
+function statusesOf({ status }: Pod): readonly PlacedStatus[] {
+  const place = (list: readonly ContainerStatus[] | undefined, field: string): readonly PlacedStatus[] =>
+    (list ?? []).map((each, index) => ({ status: each, path: `status.${field}[${index}]` }));
+  return [...place(status.initContainerStatuses, 'initContainerStatuses'), ...place(status.containerStatuses, 'containerStatuses')];
+}
+
+/** Waiting reasons that carry the error themselves, and where it arose (signals.md §1.1). */
+const STAGES: Readonly<Record<string, StartStage>> = {
+  CreateContainerConfigError: 'config',
+  CreateContainerError: 'container',
+  RunContainerError: 'container',
+  PreCreateHookError: 'container',
+  PreStartHookError: 'container',
+};
+/** Terminated reasons of a container whose process never ran: containerd's, and Docker's (signals.md §10.1). */
+const NEVER_RAN: readonly string[] = ['StartError', 'ContainerCannotRun'];
+
+function containerFailure(view: PodView, status: ContainerStatus, path: string): StartFailure | undefined {
+  const { state, lastState } = status;
+  const waiting = state?.waiting;
+  const stage = STAGES[waiting?.reason ?? ''];
+  if (waiting !== undefined && stage !== undefined) {
+    return failureOf(view, status, stage, waiting.message ?? '', `${path}.state.waiting.message`);
+  }
+  if (state?.running !== undefined) return undefined;
+  const [end, where] = state?.terminated === undefined ? [lastState?.terminated, 'lastState'] : [state.terminated, 'state'];
+  if (end === undefined || !NEVER_RAN.includes(end.reason ?? '')) return undefined;
+  return failureOf(view, status, 'container', end.message ?? '', `${path}.${where}.terminated.message`);
+}
+
+function failureOf(view: PodView, status: ContainerStatus, stage: StartStage, said: string, path: string): StartFailure {
+  const events = view.events.filter(({ reason, fieldPath }) => reason === 'Failed' && fieldPath.endsWith(`{${status.name}}`));
+  // A status that has lost its message (the kubelet restarted) still has the Event.
+  const text = said || (events.at(-1)?.note.replace(/^Error: /, '') ?? '');
+  const meaning = classifyStartError(stage, text, view.pod.spec.containers);
+  const event = events.filter(({ note }) => classifyStartError(stage, note, view.pod.spec.containers).cause === meaning.cause).at(-1);
+  const sinceMs = failingSinceMs(view, status.name, event);
+  return {
+    ...meaning,
+    container: status.name,
+    text,
+    sinceMs,
+    specific: text !== '',
+    volume: '',
+    evidence: [fieldEvidence(view.pod, path, text, sinceMs), ...(event === undefined ? [] : [eventEvidence(view.pod, event)])],
+  };
+}
+
+/** The earliest sign since the container last ran. Attempts alternate with back-off, so that the present state alone is too young. */
+function failingSinceMs(view: PodView, container: string, event: SeenEvent | undefined): number {
+  const past = view.history.containers[container];
+  const ranUntilMs = Math.max(0, ...(past?.runs ?? []).filter(({ startedTimeMs }) => startedTimeMs > 0).map(({ finishedTimeMs }) => finishedTimeMs));
+  const attempts = (past?.runs ?? []).filter(({ reason }) => NEVER_RAN.includes(reason)).map(({ finishedTimeMs }) => finishedTimeMs);
+  const waiting = past?.waiting !== undefined && STAGES[past.waiting.reason] !== undefined ? [past.waiting.sinceMs] : [];
+  const signs = [...attempts, ...waiting, ...(event === undefined ? [] : [event.firstTimeMs])].filter((timeMs) => timeMs > ranUntilMs);
+  return signs.length > 0 ? Math.min(...signs) : Math.max(ranUntilMs, timeOf(view.pod.status.startTime) ?? 0);
+}
+
+/** Waiting reasons of a container that waits for its pod and for nothing of its own. */
+const CALM: readonly string[] = ['', 'ContainerCreating', 'PodInitializing'];
+
+/** No container runs or has an error of its own, and the sandbox is not known to be up: volumes or sandbox are what is awaited. */
+function isHeldUp(pod: Pod): boolean {
+  if (isTerminal(pod) || conditionOf(pod, 'PodReadyToStartContainers')?.status === 'True' || conditionOf(pod, 'PodHasNetwork')?.status === 'True') return false;
+  return statusesOf(pod).every(({ status }) => status.state?.running === undefined && CALM.includes(status.state?.waiting?.reason ?? ''));
+}
+
+const SANDBOX_REASONS: readonly string[] = ['FailedCreatePodSandBox', 'FailedCreatePodContainer', 'NetworkNotReady'];
+const VOLUME_REASONS: readonly string[] = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume', 'FailedMountVolume'];
+/** Events of a kubelet that has got beyond volumes and sandbox. */
+const PROGRESS: readonly string[] = ['Pulling', 'Pulled', 'Created', 'Started', 'BackOff', 'Failed'];
+
+/** By what the Events say since the kubelet last got further: a cause named beats a summary, then the order of the catalogue. */
+function podFailure(view: PodView): StartFailure | undefined {
+  const { events } = view;
+  const progressMs = Math.max(
+    0,
+    ...events.filter(({ reason, fieldPath }) => PROGRESS.includes(reason) && fieldPath !== '').map(({ lastTimeMs }) => lastTimeMs),
+  );
+  const candidates = events.filter(({ lastTimeMs }) => lastTimeMs > progressMs).flatMap((event) => readEvent(view, event) ?? []);
+  const order = (failure: StartFailure): number => (failure.specific ? 0 : ORDER.length + 1) + (ORDER.indexOf(failure.cause) + 1 || ORDER.length);
+  return candidates.sort((a, b) => order(a) - order(b))[0];
+}
+
+const ORDER: readonly string[] = [
+  'memory_limit_too_low',
+  'rbac_forbidden',
+  'missing_service_account',
+  'missing_configmap',
+  'missing_secret',
+  'missing_key',
+  'missing_volume',
+  'readonly_volume',
+  'access_denied',
+  'illegal_mount_path',
+  'volume_attach_failed',
+  'mount_failed',
+  'sandbox_failed',
+];
+
+function readEvent(view: PodView, event: SeenEvent): StartFailure | undefined {
+  const text = event.note.replace(/^\(combined from similar events\): /, '');
+  const base = { container: '', text, sinceMs: event.firstTimeMs, evidence: [eventEvidence(view.pod, event)], volume: volumeNameOf(text) };
+  if (SANDBOX_REASONS.includes(event.reason)) {
+    return { ...base, ...classifyStartError('sandbox', text, view.pod.spec.containers), specific: event.reason !== 'NetworkNotReady' };
+  }
+  if (!VOLUME_REASONS.includes(event.reason) || isAttachedSince(view, event, base.volume)) return undefined;
+  const meaning = classifyVolumeError(event.reason, text);
+  return meaning === undefined ? undefined : { ...base, scenario: scenarioOf(meaning.cause), cause: meaning.cause, specific: meaning.specific };
+}
+
+function scenarioOf(cause: VolumeCause): StartMeaning['scenario'] {
+  return cause === 'rbac_forbidden' || cause === 'missing_service_account' ? 'container_create_failure' : 'dependency_error';
+}
+
+function volumeNameOf(text: string): string {
+  return /(?:for volume|Multi-Attach error for volume|unmounted volumes=\[) ?"?([^"\s\]]+)/.exec(text)?.[1] ?? '';
+}
+
+function isAttachedSince(view: PodView, { reason, lastTimeMs, note }: SeenEvent, volume: string): boolean {
+  if (reason !== 'FailedAttachVolume' && !note.startsWith('AttachVolume')) return false;
+  return view.events.some((event) => event.reason === 'SuccessfulAttachVolume' && event.lastTimeMs >= lastTimeMs && event.note.includes(`"${volume}"`));
+}

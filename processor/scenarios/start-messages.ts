@@ -1,0 +1,106 @@
+/**
+ * What a kubelet or a runtime means when it cannot create or start a container: containerd, CRI-O, dockershim and cri-dockerd over
+ * runc and crun (signals.md §4, §5.2, §10.1). The core text is the OCI runtime's; wrappers and the state it lands in differ.
+ */
+import type { Container } from '../../collector/objects.ts';
+import { parseQuantity, toUnits } from '../capacity/quantity.ts';
+
+/** Where it failed: the spec itself, a container, or the sandbox of the pod. */
+export type StartStage = 'config' | 'container' | 'sandbox';
+
+export interface StartMeaning {
+  readonly scenario: 'dependency_error' | 'container_create_failure';
+  readonly cause: string;
+}
+
+const depends = (cause: string): StartMeaning => ({ scenario: 'dependency_error', cause });
+const creates = (cause: string): StartMeaning => ({ scenario: 'container_create_failure', cause });
+
+type Row = readonly [pattern: RegExp, meaning: StartMeaning];
+
+/** CreateContainerConfigError: the kubelet could not make a container config of the spec. */
+const CONFIG: readonly Row[] = [
+  [/couldn't find key|non-?existent (?:config|secret) key/i, depends('missing_key')],
+  [/config ?maps? "[^"]*" not found/i, depends('missing_configmap')],
+  [/secrets? "[^"]*" not found/i, depends('missing_secret')],
+  [/is forbidden: user/i, creates('rbac_forbidden')],
+  [
+    /runasnonroot|run as root|non-?root|non-numeric user|runasuser|run as administrator|ContainerAdministrator|apparmor|seccomp|procmount/i,
+    creates('security_policy'),
+  ],
+  [/subpath.{0,200}(?:must not be an absolute|must not contain|\.\.)/i, depends('illegal_mount_path')],
+  [/read-?only file ?system/i, depends('readonly_volume')],
+  [/subpath.{0,300}permission denied/i, depends('access_denied')],
+  [/cannot find volume|volume .{0,80}not found/i, depends('missing_volume')],
+  [/subpath|failed to sync (?:configmap|secret) cache|hostpath|^(?:l?stat|open|mkdir) \//i, depends('mount_failed')],
+];
+
+/** The command could not be executed; crun and kata put it in words of their own, Windows in the host compute service's. */
+const EXEC =
+  /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output)|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|hcsshim::.{0,40}createprocess|createprocess: failure|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
+
+/** A container: CreateContainerError, RunContainerError, StartError, ContainerCannotRun. Mounts come first, since the command comes after. */
+const CONTAINER: readonly Row[] = [
+  [
+    /oom-?killed|memory limit too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i,
+    creates('memory_limit_too_low'),
+  ],
+  // Hooks and shims are the node's programs, not the pod's command.
+  [
+    /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia)|failed to start shim|nvidia-container|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
+    creates('runtime_error'),
+  ],
+  [
+    /inside \/proc|not of type proc|destination can't be '\/'|duplicate mount point|mount (?:destination|path|target).{0,80}(?:must be absolute|not absolute|invalid|reserved)|invalid mount path/i,
+    depends('illegal_mount_path'),
+  ],
+  [/(?:kubelet\/pods|volumes?|hostpath).{0,300}to (?:rootfs at )?\\*["'`]?\/?(?:proc|sys)(?:\/[^\s"'`\\]*)?\\*["'`]/i, depends('illegal_mount_path')],
+  [/(?:mount ?point|mounting|mount|mkdirat|mkdir).{0,400}read-?only file ?system/i, depends('readonly_volume')],
+  [/directory onto a file|(?:mounting|mount ).{0,400}not a directory/i, depends('mount_failed')],
+  [
+    /bind source path does not exist|error mounting|rootfs_linux\.go:\d+: mounting|failed to (?:stat|mkdir|resolve symlink) |relabel failed|lsetxattr|mount `/i,
+    depends('mount_failed'),
+  ],
+  [/seccomp|apparmor|selinux|keycreate|capabilit|\bcapset\b|apply caps|sysctl|no_?new_?priv|privileged/i, creates('security_policy')],
+  [/runasnonroot|run as root|non-numeric user/i, creates('security_policy')],
+  [EXEC, creates('bad_command')],
+  [/no command (?:or entrypoint )?(?:specified|provided)|no command specified|nor any CMD or ENTRYPOINT/i, creates('missing_command')],
+  [/is forbidden: user/i, creates('rbac_forbidden')],
+];
+
+/** Symptoms of an init process that a tiny memory limit kills before it can say so (opencontainers/runc issues; runc names it since 1.0). */
+const DIED_EARLY =
+  /bootstrap data to pipe|final child's pid|init-p: (?:broken pipe|connection reset)|read init-p|cannot allocate memory|unexpected EOF|starting init process caused|caused:? \\*"?(?:exit status 2|EOF)|signal: killed/i;
+/** Below this a limit cannot hold runc's own start-up, bytes: its binary and stack need 6 to 12 MB (CRI-O refuses less than 12 MiB). */
+const TINY_BYTES = 16 * 1_048_576;
+
+/** Total: a container stage of no known text is runtime_error, a sandbox stage is sandbox_failed, a config stage is other. */
+export function classifyStartError(stage: StartStage, text: string, containers: readonly Container[] = []): StartMeaning {
+  const rows = stage === 'config' ? CONFIG : CONTAINER;
+  const isSandbox = stage === 'sandbox';
+  if (!isSandbox) {
+    const known = rows.find(([pattern]) => pattern.test(text));
+    if (known !== undefined) return known[1];
+    if (stage === 'config') return creates('other');
+  } else if (CONTAINER[0]?.[0].test(text) === true) return creates('memory_limit_too_low');
+  if (DIED_EARLY.test(text) && containers.some(hasTinyLimit)) return creates('memory_limit_too_low');
+  return creates(isSandbox ? 'sandbox_failed' : 'runtime_error');
+}
+
+/** Also `128m`, a tenth of a byte: the typing error that people make. */
+function hasTinyLimit(container: Container): boolean {
+  const limit = container.resources?.limits?.['memory'];
+  const parsed = parseQuantity(limit);
+  return parsed.ok && toUnits(parsed.nano) < TINY_BYTES;
+}
+
+/** The part of an error that says something: without what runtimes, shims and gRPC put around it. For a summary, never for judging. */
+export function coreOf(text: string): string {
+  return text
+    .replace(
+      /^.*(?:unable to start container process|starting container process caused|runc create failed|OCI runtime create failed): ?"?(?:error during container init: )?/s,
+      '',
+    )
+    .replace(/rpc error: code = \w+ desc = /g, '')
+    .replace(/: unknown$/, '');
+}
