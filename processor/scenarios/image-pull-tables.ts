@@ -11,22 +11,30 @@ export interface RefinedVerdict extends Omit<PullVerdict, 'detail' | 'ambiguous'
   readonly shared: Shared;
 }
 
-/** Causes that the node may share with its other pods, not only the image and the registry. */
-const OF_NODE = new Set(['registry_network', 'registry_tls', 'pull_timeout', 'pull_throttled', 'no_space', 'image_never_pull', 'other']);
+/** Causes that lie with one image, whatever else comes from its registry. */
+const OF_IMAGE = new Set<PullVerdict['cause']>(['image_not_found', 'invalid_image_name', 'image_never_pull', 'platform_mismatch', 'image_corrupt']);
+/** Causes that other pods of the node may share. */
+const OF_NODE = new Set<PullVerdict['cause']>(['registry_network', 'registry_tls', 'pull_timeout', 'pull_throttled', 'no_space', 'other']);
 
 /** Decides with the tables what the text leaves open (signals.md §3.3), and finds the detail. */
 export function refinePullVerdict(view: PodView, image: string, text: string, verdict: PullVerdict): RefinedVerdict {
   const { registry } = parseImage(image);
+  const refined = { ...verdict, evidence: [], ...refine(view, image, text, verdict) };
+  const { cause, detail, confidence, transient, evidence } = refined;
   const node = view.pod.spec.nodeName ?? '';
-  const shared: Shared = { image, registry, ...(OF_NODE.has(verdict.cause) && node !== '' && { node }) };
-  const { cause, confidence, transient, detail } = verdict;
-  if (cause === 'registry_auth') return { cause, confidence, transient, shared, ...refineAuth(view, image, verdict) };
-  if (cause === 'registry_network') return { cause, confidence, transient, shared, ...refineNetwork(view, registry, text, detail) };
-  return { cause, confidence, transient, detail, evidence: [], shared };
+  const shared: Shared = { image, ...(!OF_IMAGE.has(cause) && { registry }), ...(OF_NODE.has(cause) && node !== '' && { node }) };
+  return { cause, detail, confidence, transient, evidence, shared };
+}
+
+type Refinement = Pick<RefinedVerdict, 'detail' | 'evidence'> & Partial<Pick<RefinedVerdict, 'cause'>>;
+
+function refine(view: PodView, image: string, text: string, verdict: PullVerdict): Refinement | undefined {
+  if (verdict.cause === 'registry_auth') return refineAuth(view, image, verdict);
+  return verdict.cause === 'registry_network' ? refineNetwork(view, parseImage(image).registry, text, verdict.detail) : undefined;
 }
 
 /** Missing or private? Credentials that are missing explain a denial; credentials that work elsewhere do not. */
-function refineAuth(view: PodView, image: string, verdict: PullVerdict): Partial<RefinedVerdict> & Pick<RefinedVerdict, 'detail' | 'evidence'> {
+function refineAuth(view: PodView, image: string, verdict: PullVerdict): Refinement {
   const { pod } = view;
   const secrets = (pod.spec.imagePullSecrets ?? []).map(({ name }) => name ?? '').filter((name) => name !== '');
   const missing = missingSecrets(view, secrets);
@@ -92,7 +100,7 @@ const PRIVATE_ADDRESS =
   /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|127\.|\[?f[cd][0-9a-f]{2}:|\[?fe80:)/i;
 
 /** Which way is blocked: the border, or an endpoint's access list, private or public by the address that was dialled. */
-function refineNetwork(view: PodView, registry: string, text: string, detail: string): Pick<RefinedVerdict, 'detail' | 'evidence'> {
+function refineNetwork(view: PodView, registry: string, text: string, detail: string): Refinement {
   const node = view.node(view.pod.spec.nodeName ?? '');
   const region = node?.metadata.labels?.['topology.kubernetes.io/region'] ?? node?.metadata.labels?.['failure-domain.beta.kubernetes.io/region'];
   if (detail !== 'refused' && (region !== undefined || detail === '') && isOverseas(registry, region)) {

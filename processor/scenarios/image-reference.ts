@@ -27,7 +27,7 @@ export function parseImage(image: string): ImageReference {
  * Huawei SWR, Tencent TCR.
  */
 const PLUGIN_REGISTRIES =
-  /(?:\.dkr[.-]ecr(?:-fips)?\..*amazonaws\.com|\.azurecr\.(?:io|cn|us)|(?:^|\.)gcr\.io|\.pkg\.dev|\.aliyuncs\.com|\.cr\.aliyuncs\.com|\.myhuaweicloud\.com|\.tencentcloudcr\.com|ccs\.tencentyun\.com)(?::\d+)?$/;
+  /(?:\.dkr[.-]ecr(?:-fips)?\..*amazonaws\.com(?:\.cn)?|\.azurecr\.(?:io|cn|us)|(?:^|\.)gcr\.io|\.pkg\.dev|\.aliyuncs\.com|\.myhuaweicloud\.com|\.tencentcloudcr\.com|ccs\.tencentyun\.com)(?::\d+)?$/;
 
 /** Whether the cloud of this registry hands its credentials to nodes through a plugin. */
 export function hasCredentialPlugin(registry: string): boolean {

@@ -38,7 +38,7 @@ export function readUnhealthy(note: string): { readonly probe: ProbeName; readon
 
 /** The container had gone before the probe could run: says nothing of the probe or the application. */
 export function isProbeOrphan(output: string): boolean {
-  return /container (?:is )?not running|stopped container|not in running state|(?:task|container) \S+ not found|no running task|no such container|already exited/i.test(
+  return /container (?:is )?not (?:created or )?running|stopped container|not in running state|(?:task|container) \S+ not found|no running task|no such container|already exited/i.test(
     output,
   );
 }
