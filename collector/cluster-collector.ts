@@ -54,10 +54,8 @@ export interface ClusterCollector {
   status(): ClusterStatus;
 }
 
-/** Between two looks at the identity of an endpoint that stayed the same, while all is well. */
+/** Between two looks at the identity while all is well. */
 const IDENTITY_MAX_AGE_MS = 300_000;
-/** The loops of a cluster start together: they share one look. */
-const IDENTITY_FRESH_MS = 10_000;
 
 interface Connected {
   readonly identity: ClusterIdentity;
@@ -139,22 +137,29 @@ function connectError({ kind, message }: ApiFailure): ClusterError {
 
 /** Throws when the API server is another cluster than the run began with; what it does not answer is no proof. */
 function createIdentityCheck(cluster: ClusterConfig, { identity, endpoint }: Connected, api: ApiClient, connection: ClusterConnection) {
-  let verifiedEndpoint = endpoint;
-  let verifiedMs = performance.now();
-  return async (signal: AbortSignal, fresh: boolean): Promise<void> => {
-    const current = await connection.credentials().catch(() => undefined);
-    if (current === undefined) return;
-    const maxAgeMs = fresh ? IDENTITY_FRESH_MS : IDENTITY_MAX_AGE_MS;
-    if (current.endpoint === verifiedEndpoint && performance.now() - verifiedMs < maxAgeMs) return;
-    const found = await readIdentity(cluster.name, api, { configuredUid: cluster.uid, endpoint: current.endpoint }, signal);
+  let verified = { endpoint, atMs: performance.now() };
+  let pending: { readonly startMs: number; readonly check: Promise<void> } | undefined;
+  const check = async (currentEndpoint: string, startMs: number, signal: AbortSignal): Promise<void> => {
+    const found = await readIdentity(cluster.name, api, { configuredUid: cluster.uid, endpoint: currentEndpoint }, signal);
     if (!found.ok) return;
     const { uid, from } = found.value;
     // RBAC may change while this runs: only the same kind of evidence can contradict.
     if (from === identity.from && uid !== identity.uid) {
       throw identityError(`cluster ${cluster.name} had uid ${identity.uid} and now has ${uid}: it is another cluster`);
     }
-    verifiedEndpoint = current.endpoint;
-    verifiedMs = performance.now();
+    verified = { endpoint: currentEndpoint, atMs: startMs };
+  };
+  return async (signal: AbortSignal, sinceMs: number): Promise<void> => {
+    const current = await connection.credentials().catch(() => undefined);
+    if (current === undefined) return;
+    const nowMs = performance.now();
+    if (current.endpoint === verified.endpoint && verified.atMs > sinceMs && nowMs - verified.atMs < IDENTITY_MAX_AGE_MS) return;
+    // The loops of a cluster get into trouble together: one look serves all who asked before it began.
+    if (pending === undefined || pending.startMs <= sinceMs) pending = { startMs: nowMs, check: check(current.endpoint, nowMs, signal) };
+    const mine = pending;
+    await mine.check.finally(() => {
+      if (pending === mine) pending = undefined;
+    });
   };
 }
 

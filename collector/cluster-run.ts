@@ -31,7 +31,7 @@ export interface RunDeps {
   /** Observed time, epoch ms. */
   readonly nowMs: () => number;
   /** As in LoopDeps; throws if the API server is another cluster. */
-  readonly verifyIdentity: (signal: AbortSignal, fresh: boolean) => Promise<void>;
+  readonly verifyIdentity: (signal: AbortSignal, sinceMs: number) => Promise<void>;
   readonly loopChanged: (target: Target, status: LoopStatus) => void;
   readonly metrics: CollectorMetrics;
   readonly log: Logger;
@@ -57,9 +57,9 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
   const appender = buildAppender(options, deps, (error) => stop('log_failed', error));
   const append = (body: RunRecordBody): void => appender.push({ v: SCHEMA_VERSION, cluster, run: runId, t: deps.nowMs(), ...body } as ChangeRecord);
   const heart = createHeart(cluster.name, deps.metrics);
-  const verifyIdentity = async (signal: AbortSignal, fresh: boolean): Promise<void> => {
+  const verifyIdentity = async (signal: AbortSignal, sinceMs: number): Promise<void> => {
     try {
-      await deps.verifyIdentity(signal, fresh);
+      await deps.verifyIdentity(signal, sinceMs);
     } catch (error) {
       stop('identity', error as Error);
     }

@@ -39,8 +39,8 @@ export interface LoopDeps {
   readonly sessionEnded: (counters: SessionCounters) => void;
   /** A coverage note for this resource. */
   readonly note: (code: string, message: string) => void;
-  /** Asks whether the API server is the same cluster still, and aborts the signal if it is another one. `fresh`: do not rely on an older answer. */
-  readonly ensureIdentity: (signal: AbortSignal, fresh: boolean) => Promise<void>;
+  /** Makes sure that the API server was the same cluster at some time after `sinceMs` (monotonic); aborts the signal if it is another one. */
+  readonly ensureIdentity: (signal: AbortSignal, sinceMs: number) => Promise<void>;
   /** Why the signal aborted, as in SESSION_END. */
   readonly stopReason: () => string;
   /** Called when the state of the loop or its reason changed. */
@@ -85,6 +85,8 @@ export interface Loop {
   failures: number;
   /** Monotonic, ms. */
   lastRequestMs: number;
+  /** When something went wrong last: what answers after it may be another cluster. Monotonic, ms. */
+  troubleMs: number;
   /** When an unabbreviated snapshot is due, monotonic ms. */
   fullDueMs: number;
 }
@@ -100,6 +102,7 @@ export function createLoop(cluster: string, target: Target, timing: Timing, deps
     live: false,
     failures: 0,
     lastRequestMs: Number.NEGATIVE_INFINITY,
+    troubleMs: Number.NEGATIVE_INFINITY,
     fullDueMs: Number.NEGATIVE_INFINITY,
   };
 }
@@ -125,6 +128,7 @@ export async function pace(loop: Loop, signal: AbortSignal, atOnce = false): Pro
 export async function backOff(loop: Loop, failure: ApiFailure, signal: AbortSignal): Promise<void> {
   const { cluster, target, timing, deps } = loop;
   loop.failures += 1;
+  loop.troubleMs = performance.now();
   deps.metrics.requestFailed(cluster, target.resource, failure.kind);
   deps.log.debug({ ...target, kind: failure.kind, reason: failure.message, failures: loop.failures }, 'request failed');
   if (failure.kind !== 'gone') enterState(loop, 'retrying', failure.message);

@@ -44,7 +44,7 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
   await pace(loop, signal);
   const full = performance.now() >= loop.fullDueMs;
   const snapshot = await deps.api.listSlots.run(async () => {
-    await deps.ensureIdentity(signal, true);
+    await deps.ensureIdentity(signal, loop.troubleMs);
     if (signal.aborted) return undefined;
     enterState(loop, 'listing', loop.status.reason);
     return takeSnapshot(target, full, { ...deps, backoff: timing.backoff }, signal);
@@ -80,6 +80,7 @@ async function recover(loop: Loop, notes: Notes, { reason, verb, failure }: Endi
   if (failure?.kind === 'forbidden' || failure?.kind === 'not_served') {
     const message = failure.kind === 'forbidden' ? describeDenied(verb, target.resource, target.scope) : failure.message;
     notes.write(failure.kind, message);
+    loop.troubleMs = performance.now();
     deps.metrics.requestFailed(cluster, target.resource, failure.kind);
     enterState(loop, 'denied', message);
     return sleep(timing.deniedRetryMs * (1 + deps.random() / 4), signal);

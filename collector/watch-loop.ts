@@ -24,7 +24,7 @@ export async function followWatches(loop: Loop, session: Session, listVersion: s
   let pressed = false;
   for (let first = true; ; first = false) {
     await pace(loop, signal, first && loop.failures === 0);
-    await loop.deps.ensureIdentity(signal, loop.failures > 0);
+    await loop.deps.ensureIdentity(signal, loop.troubleMs);
     const remainingMs = loop.fullDueMs - performance.now();
     if (remainingMs <= 0) return ending('refresh');
     const watch = await watchOnce(loop, session, version, remainingMs, signal);
@@ -40,6 +40,7 @@ export async function followWatches(loop: Loop, session: Session, listVersion: s
       enterState(loop, 'waiting', 'the change log is behind');
       await loop.deps.appender.whenAcknowledged(signal);
     } else if (watch.end.kind === 'stalled') {
+      loop.troubleMs = performance.now();
       loop.deps.metrics.requestFailed(loop.cluster, loop.target.resource, 'stalled');
       enterState(loop, 'retrying', 'watch stalled: the connection went silent');
     } else if (watch.end.kind === 'failed') {

@@ -1,9 +1,10 @@
 /**
- * A Kubernetes API server in this process, over plain http on loopback: lists with continue tokens, watches with bookmarks, and
+ * A Kubernetes API server in this process, on loopback: lists with continue tokens, watches with bookmarks, and
  * on demand every fault that the collector must survive. Objects come from the test, one by one or as a script.
  */
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
@@ -70,6 +71,8 @@ export interface FakeApiServerOptions {
   /** Cuts every write of a watch: returns the lengths of its pieces. */
   readonly pieces?: (bytes: number) => readonly number[];
   readonly dateMs?: () => number;
+  /** Serves https with this certificate. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export interface FakeApiServer {
@@ -163,10 +166,10 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
     response.writeHead(status, { 'content-type': 'application/json', ...(gzip ? { 'content-encoding': 'gzip' } : {}), ...headers });
     response.end(gzip ? gzipSync(text) : text);
   };
-  const refuse = (response: http.ServerResponse, status: number, message: string, headers: http.OutgoingHttpHeaders = {}): void =>
+  const refuse = (response: http.ServerResponse, status: number, message: string, headers: http.OutgoingHttpHeaders = {}): unknown =>
     json(response, status, { kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code: status }, headers);
 
-  const list = (response: http.ServerResponse, seen: SeenRequest): void => {
+  const list = (response: http.ServerResponse, seen: SeenRequest): unknown => {
     const limit = Number(seen.query['limit'] ?? Number.POSITIVE_INFINITY);
     let id = '';
     let start = 0;
@@ -186,7 +189,7 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
     return json(response, 200, { kind: 'List', apiVersion: 'v1', metadata, items: items.length === 0 ? null : items });
   };
 
-  const openWatch = (request: http.IncomingMessage, response: http.ServerResponse, seen: SeenRequest, silent: boolean): void => {
+  const openWatch = (request: http.IncomingMessage, response: http.ServerResponse, seen: SeenRequest, silent: boolean): unknown => {
     const from = Number(seen.query['resourceVersion']);
     if (from < compacted) return refuse(response, 410, `too old resource version: ${from} (${compacted})`);
     response.writeHead(200, { 'content-type': 'application/json' });
@@ -195,11 +198,14 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
     watches.add(watch);
     request.once('close', () => watches.delete(watch));
     for (const past of history) if (past.version > from && isOf(watch, past)) send(watch, Buffer.from(past.line));
-    later(Number(seen.query['timeoutSeconds'] ?? 300) * 1_000, () => response.end());
+    later(Number(seen.query['timeoutSeconds'] ?? 300) * 1_000, () => {
+      watches.delete(watch);
+      response.end();
+    });
     return undefined;
   };
 
-  const answer = (request: http.IncomingMessage, response: http.ServerResponse, seen: SeenRequest): void => {
+  const answer = (request: http.IncomingMessage, response: http.ServerResponse, seen: SeenRequest): unknown => {
     if (options.token !== undefined && request.headers.authorization !== `Bearer ${options.token()}`) return refuse(response, 401, 'Unauthorized');
     if (seen.verb === 'list') return list(response, seen);
     if (seen.verb === 'watch') return openWatch(request, response, seen, false);
@@ -209,7 +215,7 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
     return refuse(response, 404, 'the server could not find the requested resource');
   };
 
-  const inject = (fault: Fault, request: http.IncomingMessage, response: http.ServerResponse, seen: SeenRequest): void => {
+  const inject = (fault: Fault, request: http.IncomingMessage, response: http.ServerResponse, seen: SeenRequest): unknown => {
     switch (fault.kind) {
       case 'status':
         return refuse(response, fault.status, fault.message ?? 'injected', fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter });
@@ -235,15 +241,19 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
     }
   };
 
-  const server = http.createServer((request, response) => {
+  const handle = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     if (options.dateMs !== undefined) response.setHeader('date', new Date(options.dateMs()).toUTCString());
     const seen = parseRequest(request);
     requests.push(seen);
     const found = rules.find(({ rule, left }) => left > 0 && matches(rule, seen));
-    if (found === undefined) return answer(request, response, seen);
+    if (found === undefined) {
+      answer(request, response, seen);
+      return;
+    }
     found.left -= 1;
-    return inject(found.rule.fault, request, response, seen);
-  });
+    inject(found.rule.fault, request, response, seen);
+  };
+  const server = options.tls === undefined ? http.createServer(handle) : https.createServer(options.tls, handle);
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -253,7 +263,7 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
 
   const ofResource = (resource: string): Watch[] => [...watches].filter((watch) => watch.resource === resource);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     put: (resource, object) => change(objects.get(resource)?.has(object.metadata.uid) === true ? 'MODIFIED' : 'ADDED', resource, object),
     remove(resource, uid) {
@@ -278,9 +288,10 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
       snapshots.clear();
     },
     endWatches(resource, how) {
-      for (const { response } of ofResource(resource)) {
-        if (how === 'clean') response.end();
-        else response.socket?.destroy();
+      for (const watch of ofResource(resource)) {
+        watches.delete(watch);
+        if (how === 'clean') watch.response.end();
+        else watch.response.socket?.destroy();
       }
     },
     fail: (rule) => {
@@ -323,14 +334,18 @@ function parseRequest(request: http.IncomingMessage): SeenRequest {
   return { ...base, verb: query['watch'] === undefined ? 'list' : 'watch', resource: collection[2] ?? '', namespace: collection[1] ?? '' };
 }
 
-/** A kubeconfig for servers, one context each, by name. */
-export function fakeKubeconfig(servers: Readonly<Record<string, string>>, user: Readonly<Record<string, unknown>> = {}): string {
+/** A kubeconfig for servers, one context each, by name; all with one user, and with these settings of the cluster. */
+export function fakeKubeconfig(
+  servers: Readonly<Record<string, string>>,
+  user: Readonly<Record<string, unknown>> = {},
+  cluster: Readonly<Record<string, unknown>> = {},
+): string {
   const names = Object.keys(servers);
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': names[0],
-    clusters: names.map((name) => ({ name, cluster: { server: servers[name] } })),
+    clusters: names.map((name) => ({ name, cluster: { ...cluster, server: servers[name] } })),
     users: [{ name: 'user', user }],
     contexts: names.map((name) => ({ name, context: { cluster: name, user: 'user' } })),
   });
