@@ -1,7 +1,7 @@
 /** Claims, volumes and what places them. Of a volume's source only the name of its CSI driver: sources name servers and credentials. */
 import type { NodeSelectorTerm, OtherObject, PersistentVolumeClaim, SelectorRequirement } from './objects.ts';
 import { filled, flag, freeText, list, number, quantities, type Raw, shape, text, texts } from './project-fields.ts';
-import { resourceRequirements } from './project-pod.ts';
+import { resourceRequirements } from './project-pod-spec.ts';
 
 export const claimSpec = shape<PersistentVolumeClaim['spec']>({
   storageClassName: text,

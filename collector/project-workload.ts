@@ -1,7 +1,7 @@
 /** The controllers of pods. Pod templates are treated like pod specs; status keeps the counters and conditions. */
 import type { Workload } from './objects.ts';
 import { anyObject, conditions, filled, flag, labelSelector, list, number, numberOrText, type Raw, type Reader, shape, text } from './project-fields.ts';
-import { podTemplate } from './project-pod.ts';
+import { podTemplate } from './project-pod-spec.ts';
 import { claimSpec } from './project-storage.ts';
 
 type Kept = Pick<Workload, 'spec' | 'status'>;

@@ -10,6 +10,7 @@ import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
 import type { ChangeRecord, ClusterRef } from './change-record.ts';
 import { HEARTBEAT_INTERVAL_MS, SCHEMA_VERSION } from './change-record.ts';
+import { cleanObject } from './clean-object.ts';
 import { RecordingError } from './errors.ts';
 import type { Resource } from './objects.ts';
 import { RESOURCES } from './objects.ts';
@@ -45,9 +46,13 @@ export function decodeRecordingLine(text: string, line: number): RecordingLine {
   return { ...parsed.data, line };
 }
 
-/** The text of a line, without its newline. */
-export function toRecordingLine(entry: Omit<RecordingLine, 'line'>): string {
-  return JSON.stringify({ t: entry.t, resource: entry.resource, type: entry.type, object: entry.object });
+/** The text of a line, without its newline. What never leaves a cluster is taken out of its objects (clean-object.ts). */
+export function toRecordingLine({ t, resource, type, object }: Omit<RecordingLine, 'line'>): string {
+  const clean =
+    type === 'LIST' && isRaw(object) && Array.isArray(object['items'])
+      ? { resourceVersion: object['resourceVersion'], items: object['items'].map((item) => cleanObject(resource, item)) }
+      : cleanObject(resource, object);
+  return JSON.stringify({ t, resource, type, object: clean });
 }
 
 function oneLine(error: z.ZodError): string {

@@ -8,7 +8,7 @@
 export const REDACTED = '<redacted>';
 
 interface Rule {
-  /** Every text that the rule may change holds one of these, in any case. At least three ASCII characters each. */
+  /** Every text that the rule may change holds one of these, in any case: lower-case ASCII, at least three characters. */
   readonly hints: readonly string[];
   readonly apply: (text: string) => string;
 }
@@ -26,7 +26,7 @@ const WORD_START = '(?<![A-Za-z0-9_.-])';
 const RULES: readonly Rule[] = [
   // PEM, to its END or the end of the text: it always matches, so nothing is scanned twice.
   rule(
-    ['private key'],
+    ['-----begin'],
     /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g,
     () => REDACTED,
   ),
@@ -99,30 +99,40 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * The first three characters of every hint, five bits each, which folds case; 2 for hints of credentials that stand alone, 1 for
- * those that need a name and a separator. Nearly every text is let through by one scan of this table, at a third of the cost of
- * one pattern.
+ * Hints by their first three characters, five bits each, which folds case. Nearly every text is let through by one scan of the
+ * marks, at a third of the cost of one pattern.
  */
-const TRIGRAMS = new Uint8Array(1 << 15);
+const HINTS = new Map<number, { readonly text: string; readonly standsAlone: boolean }[]>();
+const MARKS = new Uint8Array(1 << 15);
 for (const { hints } of RULES) {
-  for (const hint of hints) {
-    const trigram = ((hint.charCodeAt(0) & 31) << 10) | ((hint.charCodeAt(1) & 31) << 5) | (hint.charCodeAt(2) & 31);
-    TRIGRAMS[trigram] = Math.max(TRIGRAMS[trigram] ?? 0, hints === NAME_HINTS ? 1 : 2);
+  for (const text of hints) {
+    const trigram = ((text.charCodeAt(0) & 31) << 10) | ((text.charCodeAt(1) & 31) << 5) | (text.charCodeAt(2) & 31);
+    HINTS.set(trigram, [...(HINTS.get(trigram) ?? []), { text, standsAlone: hints !== NAME_HINTS }]);
+    MARKS[trigram] = 1;
   }
 }
 
-function findHint(text: string, least: number): boolean {
+/** Does the text hold a hint; with `alone`, one of a credential that needs no name and separator? */
+function holdsHint(text: string, alone: boolean): boolean {
   let trigram = 0;
   for (let index = 0; index < text.length; index += 1) {
     trigram = ((trigram << 5) | (text.charCodeAt(index) & 31)) & 0x7fff;
-    if ((TRIGRAMS[trigram] ?? 0) >= least) return true;
+    if (MARKS[trigram] === 1 && continuesHint(text, index - 2, trigram, alone)) return true;
+  }
+  return false;
+}
+
+function continuesHint(text: string, start: number, trigram: number, alone: boolean): boolean {
+  for (const hint of HINTS.get(trigram) ?? []) {
+    if (alone && !hint.standsAlone) continue;
+    if (text.slice(start, start + hint.text.length).toLowerCase() === hint.text) return true;
   }
   return false;
 }
 
 /** Replaces the credentials in a text. */
 export function redactText(text: string): string {
-  if (!findHint(text, 1) || (!SEPARATOR.test(text) && !findHint(text, 2))) return text;
+  if (!holdsHint(text, false) || (!SEPARATOR.test(text) && !holdsHint(text, true))) return text;
   return RULES.reduce((redacted, { apply }) => apply(redacted), text);
 }
 
@@ -234,7 +244,7 @@ function looksRandom(value: string): boolean {
  * `PGPASSWORD` and `token_2` do; `secretName`, `token-ttl`, `password_file`, `secrets` do not.
  */
 export function isSecretName(name: string): boolean {
-  if (name === 'key' || name.length > LONGEST_NAME || !findHint(name, 1)) return false;
+  if (name === 'key' || name.length > LONGEST_NAME || !holdsHint(name, false)) return false;
   const words = wordsOf(name);
   const last = words.at(-1) ?? '';
   if (SECRET_WORDS.has(last) || SECRET_ENDINGS.test(last)) return true;
