@@ -1,0 +1,58 @@
+/** The OpenAPI 3.1 document, made from the routes' zod schemas, and Swagger UI over it, served from its own files. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { App } from './routes/deps.ts';
+import { DOCS_CSP } from './security.ts';
+
+const DESCRIPTION = `What happened to the pods of your clusters, why, and where it keeps happening.
+
+Times are RFC 3339 in UTC. A range defaults to the last 24 hours and is bounded. Repeating a filter means any of its values; filters of
+different names must all hold. Lists are paged: pass \`next\` as \`cursor\` with the same parameters. Answers carry an ETag: send it as
+If-None-Match to be told that nothing changed. Errors are problem details (RFC 9457) with a stable \`code\`; where one may pass by itself,
+Retry-After says when to try again. Unknown parameters are refused.`;
+
+type TransformObject = typeof jsonSchemaTransformObject;
+
+/** Drops the components that nothing refers to: the library writes each one twice, as input and as output. */
+const transformObject: TransformObject = (document) => {
+  const { components, ...rest } = jsonSchemaTransformObject(document) as { components?: { schemas?: Record<string, unknown> } };
+  const all = components?.schemas ?? {};
+  const used = new Set<string>();
+  const visit = (part: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(part ?? null).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      visit(all[name]);
+    }
+  };
+  visit(rest);
+  const schemas = Object.fromEntries(Object.entries(all).filter(([name]) => used.has(name)));
+  return { ...rest, components: { ...components, schemas } } as ReturnType<TransformObject>;
+};
+
+/** Registers the document at /openapi.json and the page at /docs; call before the routes, which it collects. */
+export async function registerOpenApi(app: App, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'podtrail', description: DESCRIPTION, version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'incidents', description: 'What went wrong, why, and how often.' },
+        { name: 'pods', description: 'What happened to single pods.' },
+        { name: 'clusters', description: 'What podtrail sees, and when it was blind.' },
+        { name: 'balance', description: 'What came in and what became of it.' },
+        { name: 'process', description: 'This process.' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+    transformObject,
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: DOCS_CSP,
+    uiConfig: { docExpansion: 'list', deepLinking: true, url: '/openapi.json', validatorUrl: null },
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}

@@ -1,0 +1,301 @@
+/** What the incident routes take and return, and how a row becomes an incident. */
+import { z } from 'zod';
+import type { ScenarioId } from '../../../processor/scenarios/scenario.ts';
+import { nextCursor, pageParams } from '../../paging.ts';
+import { epochMs, integer } from '../../store.ts';
+import { formatOptionalTime, formatTime, rangeParams } from '../../time-range.ts';
+import { clusterList, namespaceList, textList, wordList } from '../params.ts';
+
+/** Every scenario of the catalogue; the type makes it complete. */
+const SCENARIOS: Readonly<Record<ScenarioId, true>> = {
+  scheduling_failure: true,
+  image_pull_failure: true,
+  dependency_error: true,
+  container_create_failure: true,
+  init_failure: true,
+  lifecycle_hook_failure: true,
+  readiness_probe_failure: true,
+  liveness_probe_failure: true,
+  container_exit: true,
+  oom_killed: true,
+  evicted: true,
+  node_lost: true,
+  stuck_terminating: true,
+};
+
+/** Subject kinds that are no workload (design D8); everything else is the top controller of pods, or a bare pod. */
+export const OTHER_KINDS = ['Cluster', 'Node', 'Namespace', 'ResourceQuota', 'Image', 'Registry', 'PersistentVolumeClaim'];
+
+/** Filters over incidents: the list and the trends take the same. */
+export const incidentFilters = {
+  cluster: clusterList,
+  namespace: namespaceList,
+  scenario: wordList(Object.keys(SCENARIOS) as [ScenarioId, ...ScenarioId[]], 'A scenario of the catalogue.'),
+  cause: textList('A cause of the catalogue.', 'container_limit', 64),
+  state: wordList(['open', 'recovering', 'resolved'], 'State now.'),
+  severity: wordList(['info', 'warning', 'critical'], 'Severity.'),
+  subjectKind: textList('Kind of what the incident is about.', 'Deployment', 63),
+  subjectName: textList('Name of what the incident is about.', 'checkout'),
+  workload: textList('The workload that it is about: NAME, KIND/NAME or KIND/NAMESPACE/NAME.', 'Deployment/checkout', 384),
+  image: textList('Image that the incident is about or that its pods share.', 'registry.example.com/shop/checkout:v2', 1_024),
+  registry: textList('Registry, likewise.', 'registry.example.com'),
+  node: textList('Node that it is about, that its pods share, or of a member pod.', 'node-7'),
+  pod: textList('Name or uid of a member pod.', 'checkout-6c9f7d5b4-x2x7k'),
+  parent: textList('Id of the parent incident.', '5d0b1c2f7a9e4d3c8b6a', 64),
+};
+
+export const listQuery = z.strictObject({ ...rangeParams, ...incidentFilters, ...pageParams });
+export type IncidentFilters = Pick<z.output<typeof listQuery>, keyof typeof incidentFilters>;
+
+export const oneParams = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[0-9A-Za-z_-]{1,64}$/, 'expected the id of an incident')
+    .meta({ description: 'Id of an incident.', examples: ['5d0b1c2f7a9e4d3c8b6a'] }),
+});
+export const oneQuery = z.strictObject({
+  lang: z.enum(['en', 'zh']).default('en').meta({ description: 'Language of the advice.' }),
+});
+
+/** The filters as bound parameters of the queries. */
+export function filterParams(filters: IncidentFilters): Record<string, readonly string[]> {
+  return {
+    clusters: filters.cluster,
+    namespaces: filters.namespace,
+    scenarios: filters.scenario,
+    causes: filters.cause,
+    states: filters.state,
+    severities: filters.severity,
+    subject_kinds: filters.subjectKind,
+    subject_names: filters.subjectName,
+    workloads: filters.workload,
+    images: filters.image,
+    registries: filters.registry,
+    nodes: filters.node,
+    pods: filters.pod,
+    parents: filters.parent,
+    other_kinds: OTHER_KINDS,
+  };
+}
+
+const time = z.string().meta({ description: 'RFC 3339, UTC.', format: 'date-time', examples: ['2026-01-31T08:00:00.000Z'] });
+const optionalTime = z.string().nullable().meta({ description: 'RFC 3339, UTC; null while there is none.' });
+
+const podRef = z.object({ namespace: z.string(), name: z.string(), uid: z.string() });
+
+const incidentFields = {
+  id: z.string().meta({ description: 'Hash of cluster, subject and opening fact: the same after a replay.', examples: ['5d0b1c2f7a9e4d3c8b6a'] }),
+  cluster: z.string(),
+  scenario: z.string().meta({ examples: ['oom_killed'] }),
+  cause: z.string().meta({ examples: ['container_limit'] }),
+  flags: z.array(z.string()),
+  confidence: z.string().meta({ description: 'certain, likely or guess.' }),
+  detail: z.string().meta({ description: 'Refinement of the cause; empty where there is none.' }),
+  state: z.string().meta({ description: 'open, recovering or resolved.' }),
+  resolution: z.string().nullable().meta({ description: 'recovered, deleted, superseded, ended or unknown; null while not resolved.' }),
+  severity: z.string().meta({ description: 'info, warning or critical.' }),
+  subject: z
+    .object({ kind: z.string(), namespace: z.string(), name: z.string(), container: z.string() })
+    .meta({ description: 'What the incident is about; container is empty unless it is one container of a workload.' }),
+  image: z.string().nullable(),
+  registry: z.string().nullable(),
+  node: z.string().nullable(),
+  claim: z.string().nullable(),
+  pods: z.array(podRef).meta({ description: 'Member pods, the first 20; podCount says how many there were.' }),
+  podCount: z.int().meta({ description: 'Member pods ever.' }),
+  failingPods: z.int().meta({ description: 'Member pods failing now.' }),
+  impact: z
+    .object({ desired: z.int(), ready: z.int(), affected: z.int() })
+    .nullable()
+    .meta({ description: 'Replicas wanted and ready of the workload, and members failing.' }),
+  firstSymptomTime: optionalTime,
+  openedTime: time,
+  updatedTime: time,
+  resolvedTime: optionalTime,
+  flaps: z.int().meta({ description: 'Relapses within the window of recovery.' }),
+  summary: z.string(),
+  evidence: z.array(
+    z.object({
+      kind: z.string().meta({ description: 'field, event or table.' }),
+      object: z.string().meta({ examples: ['Pod shop/checkout-6c9f7d5b4-x2x7k'] }),
+      path: z.string().meta({ examples: ['status.containerStatuses[0].lastState.terminated.reason'] }),
+      value: z.string().meta({ examples: ['OOMKilled'] }),
+      time: optionalTime,
+    }),
+  ),
+  suspectedChange: z.unknown().meta({ description: 'What changed just before, as an object; null where none was found.' }),
+  supersededBy: z.string().nullable().meta({ description: 'Id of the incident that explains this one.' }),
+  parent: z.string().nullable().meta({ description: 'Id of the incident about what several workloads share.' }),
+};
+
+export const incidentSchema = z.object(incidentFields).meta({ id: 'Incident', description: 'One incident.' });
+export type IncidentJson = z.output<typeof incidentSchema>;
+
+export const listResponse = z
+  .object({ items: z.array(incidentSchema), next: nextCursor })
+  .meta({ id: 'IncidentList', description: 'One page of incidents, newest opened first.' });
+
+const memberSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  node: z.string(),
+  state: z.string().meta({ description: 'failing, recovering, recovered or gone.' }),
+  firstTime: time,
+  lastTime: time,
+});
+export type MemberJson = z.output<typeof memberSchema>;
+
+const adviceSchema = z
+  .object({
+    scenario: z.string().meta({ description: 'Title of the scenario.' }),
+    title: z.string(),
+    explanation: z.string(),
+    steps: z.array(z.object({ text: z.string(), command: z.string().optional() })).meta({ description: 'What to check and do, in order.' }),
+    avoid: z.string().meta({ description: 'What not to do; empty where there is nothing.' }),
+    links: z.array(z.string()),
+  })
+  .meta({ id: 'Advice', description: 'What the catalogue says of a cause, with the names of the incident filled in.' });
+export type AdviceJson = z.output<typeof adviceSchema>;
+
+export const oneResponse = z
+  .object({
+    ...incidentFields,
+    members: z.array(memberSchema).meta({ description: 'Member pods with their own times, the first 1,000; podCount says how many there were.' }),
+    timeline: z
+      .array(z.object({ seq: z.int(), time, kind: z.string(), text: z.string() }))
+      .meta({ description: 'What happened to the incident, oldest first; the newest 1,000 entries.' }),
+    advice: adviceSchema.nullable().meta({ description: 'null where the catalogue has nothing.' }),
+  })
+  .meta({ id: 'IncidentDetail', description: 'One incident with its story, members and advice.' });
+export type IncidentDetailJson = z.output<typeof oneResponse>;
+
+/** Head row as selected by list.sql and by-id.sql. */
+export const headRow = z.object({
+  cluster: z.string(),
+  id: z.string(),
+  scenario: z.string(),
+  cause: z.string(),
+  detail: z.string(),
+  flags: z.array(z.string()),
+  confidence: z.string(),
+  severity: z.string(),
+  state: z.string(),
+  resolution: z.string(),
+  subject_kind: z.string(),
+  subject_namespace: z.string(),
+  subject_name: z.string(),
+  subject_container: z.string(),
+  image: z.string(),
+  registry: z.string(),
+  node: z.string(),
+  claim: z.string(),
+  pods: integer,
+  failing_pods: integer,
+  impact: z.string(),
+  first_symptom_ms: epochMs,
+  opened_ms: epochMs,
+  updated_ms: epochMs,
+  resolved_ms: epochMs,
+  flaps: integer,
+  summary: z.string(),
+  evidence: z.string(),
+  suspected_change: z.string(),
+  superseded_by: z.string(),
+  parent: z.string(),
+});
+export type HeadRow = z.output<typeof headRow>;
+
+export const memberRow = z.object({
+  cluster: z.string(),
+  incident_id: z.string(),
+  pod_namespace: z.string(),
+  pod_name: z.string(),
+  pod_uid: z.string(),
+  node: z.string(),
+  state: z.string(),
+  first_ms: epochMs,
+  last_ms: epochMs,
+});
+export type MemberRow = z.output<typeof memberRow>;
+
+export const timelineRow = z.object({ seq: integer, time_ms: epochMs, kind: z.string(), text: z.string() });
+
+const orNull = (text: string): string | null => (text === '' ? null : text);
+
+/** JSON that the processor wrote; null for '' and for what an older release may have written otherwise. */
+function parseColumn(text: string): unknown {
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function buildEvidence(text: string): IncidentJson['evidence'] {
+  const parsed = parseColumn(text);
+  if (!Array.isArray(parsed)) return [];
+  return parsed.map((item: Readonly<Record<string, unknown>>) => ({
+    kind: String(item['kind'] ?? ''),
+    object: String(item['object'] ?? ''),
+    path: String(item['path'] ?? ''),
+    value: String(item['value'] ?? ''),
+    time: formatOptionalTime(typeof item['timeMs'] === 'number' ? item['timeMs'] : 0),
+  }));
+}
+
+function buildImpact(text: string): IncidentJson['impact'] {
+  const parsed = parseColumn(text) as Readonly<Record<string, unknown>> | null;
+  if (parsed === null) return null;
+  const count = (key: string): number => Math.trunc(Number(parsed[key] ?? 0));
+  return { desired: count('desired'), ready: count('ready'), affected: count('affected') };
+}
+
+/** The incident of a head row and its first members. */
+export function buildIncident(row: HeadRow, members: readonly MemberRow[]): IncidentJson {
+  return {
+    id: row.id,
+    cluster: row.cluster,
+    scenario: row.scenario,
+    cause: row.cause,
+    flags: row.flags,
+    confidence: row.confidence,
+    detail: row.detail,
+    state: row.state,
+    resolution: orNull(row.resolution),
+    severity: row.severity,
+    subject: { kind: row.subject_kind, namespace: row.subject_namespace, name: row.subject_name, container: row.subject_container },
+    image: orNull(row.image),
+    registry: orNull(row.registry),
+    node: orNull(row.node),
+    claim: orNull(row.claim),
+    pods: members.map((member) => ({ namespace: member.pod_namespace, name: member.pod_name, uid: member.pod_uid })),
+    podCount: row.pods,
+    failingPods: row.failing_pods,
+    impact: buildImpact(row.impact),
+    firstSymptomTime: formatOptionalTime(row.first_symptom_ms),
+    openedTime: formatTime(row.opened_ms),
+    updatedTime: formatTime(row.updated_ms),
+    resolvedTime: formatOptionalTime(row.resolved_ms),
+    flaps: row.flaps,
+    summary: row.summary,
+    evidence: buildEvidence(row.evidence),
+    suspectedChange: parseColumn(row.suspected_change),
+    supersededBy: orNull(row.superseded_by),
+    parent: orNull(row.parent),
+  };
+}
+
+/** A member pod with its own times. */
+export function buildMember(row: MemberRow): MemberJson {
+  return {
+    namespace: row.pod_namespace,
+    name: row.pod_name,
+    uid: row.pod_uid,
+    node: row.node,
+    state: row.state,
+    firstTime: formatTime(row.first_ms),
+    lastTime: formatTime(row.last_ms),
+  };
+}
