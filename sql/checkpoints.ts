@@ -8,6 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { z } from 'zod';
 import { StoreError, toStoreError } from './errors.ts';
+import type { Query } from './queries.ts';
 import { loadQuery, runCommand, runQuery } from './queries.ts';
 
 const MANIFESTS = loadQuery(import.meta.url, './queries/checkpoint-manifests.sql');
@@ -27,8 +28,6 @@ const IDS_A_DELETE = 2_000;
 const IN_FLIGHT_MS = 60_000;
 /** How long the previous release's last checkpoint stays, for a roll-back (design D4). */
 const ROLL_BACK_MS = 24 * 3_600_000;
-/** The DELETE has taken effect here when it returns; other replicas follow. */
-const DELETED_HERE = { lightweight_deletes_sync: '1' } as const;
 
 /** A piece of a state on its way to the store. `id` is fresh and unique among all clusters. */
 export interface Chunk {
@@ -280,14 +279,18 @@ function manifestsToKeep(manifests: readonly Manifest[], nowMs: number): Manifes
   return [newest, second, rollBack].filter((m) => m !== undefined);
 }
 
-async function deleteChunks(client: ClickHouseClient, clusters: readonly string[], ids: readonly string[]): Promise<void> {
+/** One mutation a call, and nobody waits for it: until it is done, what it deletes is merely not wanted. */
+async function deleteByIds(client: ClickHouseClient, query: Query, clusters: readonly string[], ids: readonly string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += IDS_A_DELETE) {
-    await runCommand(client, DELETE_CHUNKS, { clusters, ids: ids.slice(at, at + IDS_A_DELETE) }, { settings: DELETED_HERE });
+    const settings = { lightweight_deletes_sync: '0' };
+    await runCommand(client, query, { clusters, ids: ids.slice(at, at + IDS_A_DELETE) }, { settings });
   }
 }
 
+const chunkIdRow = z.object({ cluster_uid: z.string(), chunk_id: z.string(), written_time_ms: z.coerce.number() });
+
 /**
- * Deletes what no restore of `clusterUids` will want. Returns the clusters whose newest manifest lacks chunks, as when another
+ * Deletes what no restore of `clusterUids` will want, soon. Returns the clusters whose newest manifest lacks chunks, as when another
  * processor deleted what it held for its own: their next checkpoint must reference nothing and write everything.
  */
 export async function deleteObsolete(
@@ -295,36 +298,33 @@ export async function deleteObsolete(
   clusterUids: readonly string[],
   nowMs: number,
 ): Promise<{ readonly incomplete: readonly string[] }> {
-  const chunkRow = z.object({ cluster_uid: z.string(), chunk_id: z.string(), written_time_ms: z.coerce.number() });
-  const stored = await runQuery(client, CHUNK_IDS, { clusters: clusterUids }, chunkRow);
+  const stored = await runQuery(client, CHUNK_IDS, { clusters: clusterUids }, chunkIdRow);
   const storedIds = new Set(stored.map(({ chunk_id }) => chunk_id));
   const isWhole = (m: Manifest): boolean => m.chunks.every(({ id }) => storedIds.has(id));
   const manifests = await readManifests(client, clusterUids);
   const incomplete: string[] = [];
+  const obsolete: string[] = [];
   const wanted = new Set<string>();
   const settled = new Set<string>();
   for (const clusterUid of clusterUids) {
     const own = manifests.filter((m) => m.clusterUid === clusterUid);
-    const [newest] = own;
-    if (newest !== undefined && !isWhole(newest)) incomplete.push(clusterUid);
+    if (own[0] !== undefined && !isWhole(own[0])) incomplete.push(clusterUid);
     const kept = manifestsToKeep(own.filter(isWhole), nowMs);
     for (const { chunks } of kept) for (const { id } of chunks) wanted.add(id);
-    const [, second] = kept;
+    const second = kept[1];
     if (second === undefined) continue;
     settled.add(clusterUid);
-    const rollBack = kept[2] ?? second;
-    if (!own.some((m) => !kept.includes(m) && isOlder(m, second))) continue;
-    const values = { cluster: clusterUid, generation: second.generation, count: second.count };
-    const settings = DELETED_HERE;
-    await runCommand(client, DELETE_MANIFESTS, { ...values, keptGeneration: rollBack.generation, keptCount: rollBack.count }, { settings });
+    const older = own.slice(own.indexOf(second)).filter((m) => !kept.includes(m));
+    obsolete.push(...older.map((m) => `${clusterUid} ${m.generation} ${m.count}`));
   }
-  const isObsolete = (chunk: z.output<typeof chunkRow>): boolean =>
+  await deleteByIds(client, DELETE_MANIFESTS, clusterUids, obsolete);
+  const isObsolete = (chunk: z.output<typeof chunkIdRow>): boolean =>
     settled.has(chunk.cluster_uid) && !wanted.has(chunk.chunk_id) && chunk.written_time_ms < nowMs - IN_FLIGHT_MS;
-  const obsolete = stored.filter(isObsolete).map(({ chunk_id }) => chunk_id);
-  await deleteChunks(client, clusterUids, obsolete);
+  await deleteByIds(
+    client,
+    DELETE_CHUNKS,
+    clusterUids,
+    stored.filter(isObsolete).map(({ chunk_id }) => chunk_id),
+  );
   return { incomplete };
-}
-
-function isOlder(a: Manifest, b: Manifest): boolean {
-  return a.generation < b.generation || (a.generation === b.generation && a.count < b.count);
 }

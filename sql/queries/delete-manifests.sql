@@ -1,5 +1,4 @@
--- Manifests of one cluster that are older than every kept one, but for the one kept for a roll-back.
+-- Manifests by key, `cluster_uid generation count`: older than every kept one. Primary key: cluster_uid.
 DELETE FROM checkpoint_manifests
-WHERE cluster_uid = {cluster:String}
-    AND (generation, count) < ({generation:UInt32}, {count:UInt64})
-    AND (generation, count) != ({keptGeneration:UInt32}, {keptCount:UInt64})
+WHERE cluster_uid IN {clusters:Array(String)}
+    AND concat(cluster_uid, ' ', toString(generation), ' ', toString(count)) IN {ids:Array(String)}

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { openClickHouse } from '../../sql/client.ts';
 import type { StoreConfig } from '../../sql/config.ts';
-import { storeConfig } from '../../sql/config.ts';
+import { retentionConfig, storeConfig } from '../../sql/config.ts';
 import { migrate } from '../../sql/migrate.ts';
 
 export interface TestStore {
@@ -32,6 +32,9 @@ function sharedDirectory(): string {
   return created;
 }
 
+/** As long as the configuration allows: the rows of a recording may be older than any default, and would vanish when they please. */
+const LONGEST = Object.fromEntries(Object.keys(retentionConfig.shape).map((key) => [key, 3_650]));
+
 /** The server to test against, if one is given. */
 export const TEST_SERVER_URL = process.env['PODTRAIL_TEST_CLICKHOUSE_URL'];
 
@@ -40,7 +43,7 @@ export async function openTestStore(options: { readonly migrated?: boolean; read
   opened++;
   const database = `podtrail_test_${process.pid}_${opened}`;
   const where = TEST_SERVER_URL === undefined ? { directory: sharedDirectory() } : { url: TEST_SERVER_URL };
-  const config = storeConfig.parse({ database, ...where, ...options.config });
+  const config = storeConfig.parse({ database, retention: LONGEST, ...where, ...options.config });
   const { client, embedded, close } = await openClickHouse(config);
   if (options.migrated !== false) await migrate(client, { database, retention: config.retention });
   return {

@@ -38,10 +38,11 @@ test('no value reaches SQL but as a bound parameter', () => {
 });
 
 test('the check sees what it is there for', () => {
-  for (const bad of ['`SELECT a FROM t WHERE b = ${b}`', "'SELECT a FROM t WHERE b = ' + b", '`DELETE FROM\n t ${x}`']) {
+  const hole = '$' + '{x}';
+  for (const bad of [`\`SELECT a FROM t WHERE b = ${hole}\``, "'SELECT a FROM t WHERE b = ' + b", `\`DELETE FROM\n t ${hole}\``]) {
     assert.equal(interpolations(bad).length, 1, bad);
   }
-  for (const good of ['`read ${n} rows`', "'SELECT 1'", '`SELECT 1`', '`select failed: ${e}`']) assert.deepEqual(interpolations(good), [], good);
+  for (const good of [`\`read ${hole} rows\``, "'SELECT 1'", '`SELECT 1`', `\`select failed: ${hole}\``]) assert.deepEqual(interpolations(good), [], good);
 });
 
 test('every .sql file is one statement with a header and without templates', () => {

@@ -22,7 +22,7 @@ after(async () => {
 });
 
 async function freshStore(): Promise<TestStore> {
-  const store = await openTestStore({ migrated: false });
+  const store = await openTestStore({ migrated: false, config: { retention: {} } });
   stores.push(store);
   return store;
 }

@@ -12,6 +12,10 @@ import { SAMPLE_ROWS } from '../helpers/sample-rows.ts';
 let store: TestStore;
 before(async () => {
   store = await openTestStore();
+  // The epoch, which stands for none, is older than any retention.
+  for (const table of TABLE_NAMES.filter((name) => name !== 'clusters')) {
+    await store.client.command({ query: 'ALTER TABLE {table:Identifier} REMOVE TTL', query_params: { table } });
+  }
 });
 after(() => store.close());
 
@@ -53,7 +57,7 @@ for (const table of TABLE_NAMES) {
   });
 
   test(`a row of ${table} takes what no cluster should send`, async () => {
-    const hostile = '\u0000\t\n\r\\\'"`;--/*\u2028 \ud83d\ude00 é 漢字 {x:String} \\N ${y}';
+    const hostile = '\u0000\t\n\r\\\'"`;--/*\u2028 \ud83d\ude00 é 漢字 {x:String} \\N $y';
     const row = mapFields(SAMPLE_ROWS[table], { string: () => hostile, number: (field) => (/TimeMs$|^timeMs$/.test(field) ? 0 : 2 ** 31) });
     compare(table, row, await roundTrip(table, row as never, 2n ** 64n - 1n));
   });
