@@ -69,12 +69,13 @@ const CONDITION_OF: Readonly<Partial<Record<Cause, string>>> = {
   pid_pressure: 'PIDPressure',
 };
 
-/** What the node says of the same, where it is known. */
+/** What the node says of the same while it lasts. */
 function pressureEvidence(view: PodView, cause: Cause): readonly Evidence[] {
   const type = CONDITION_OF[cause];
   const node = view.node(view.pod.spec.nodeName ?? '');
   const condition = node === undefined || type === undefined ? undefined : conditionOf(node, type);
-  if (node === undefined || condition === undefined) return [];
+  // Pressure is over minutes later; what it says then would read as a contradiction.
+  if (node === undefined || condition?.status !== 'True') return [];
   return [fieldEvidence(node, `status.conditions[${condition.type}]`, condition.status, conditionTimeMs(condition))];
 }
 
