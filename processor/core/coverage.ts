@@ -81,6 +81,7 @@ export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number
     });
   }
   const gained: string[] = [];
+  let lost = false;
   for (const key of Object.keys(state.meta.sync).sort(byCodeUnit)) {
     const before = state.meta.sync[key] as SyncState;
     const now = best.get(key);
@@ -90,8 +91,10 @@ export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number
       gained.push(key);
     } else if (!seeing && before.inSync) {
       setBlind(state, emitter, key, { uncollectable: false, blindFromMs: now?.aliveTimeMs ?? nowMs, reason: now === undefined ? why : 'collector_silent' });
+      lost = true;
     }
   }
+  if (lost || gained.length > 0) emitCluster(state, emitter);
   return gained;
 }
 
@@ -126,10 +129,13 @@ export function isSilent(state: ClusterState, nowMs: number): boolean {
 /** Sessions and runs without a sign of life for this long are forgotten, ms. */
 const FORGET_MS = 10 * SILENCE_MS;
 
-/** Applies a heartbeat: counters, signs of life, holes at the tail. Sessions of the run that it no longer names are over. */
-export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: Heartbeat): void {
+/**
+ * Applies a heartbeat: counters, signs of life, holes at the tail. Sessions of the run that it no longer names are over. False for a
+ * repeated one: what it says is old.
+ */
+export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: Heartbeat): boolean {
   const { meta } = state;
-  if (record.t < (meta.runs[record.run] ?? 0)) return; // repeated: what it says is old
+  if (record.t < (meta.runs[record.run] ?? 0)) return false;
   meta.runs[record.run] = record.t;
   const named = new Map(record.sessions.map((counters) => [counters.session, counters]));
   for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
@@ -143,6 +149,7 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
   }
   for (const [run, timeMs] of Object.entries(meta.runs)) if (meta.streamTimeMs - timeMs > FORGET_MS) delete meta.runs[run];
   meta.lastHeartbeatMs = meta.streamTimeMs;
+  return true;
 }
 
 function applyCounters(session: SessionState, counters: SessionCounters, nowMs: number): SessionState {

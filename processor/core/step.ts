@@ -91,13 +91,15 @@ function applyRecord(engine: Engine, record: ChangeRecord): void {
   const nowMs = state.meta.streamTimeMs;
   switch (record.type) {
     case 'RUN_BEGIN':
+      if (state.meta.runs[record.run] !== undefined) break; // repeated
+      state.meta.runs[record.run] = record.t;
       for (const { resource, scope } of record.resources) expectResource(state, emitter, resource, scope, nowMs, 'starting');
       state.meta.serverVersion = record.serverVersion ?? state.meta.serverVersion;
       state.meta.lastHeartbeatMs = Math.max(state.meta.lastHeartbeatMs, nowMs);
       emitCluster(state, emitter);
       break;
     case 'HEARTBEAT':
-      applyHeartbeat(state, emitter, record);
+      if (!applyHeartbeat(state, emitter, record)) break;
       regain(engine, 'records_missing');
       emitCluster(state, emitter);
       break;
