@@ -58,14 +58,14 @@ export function forget(cycle: Cycle, pod: PodFacts, node: NodeState): void {
   for (const filter of cycle.filters) filter.update?.(pod, node, -1);
 }
 
-/** Every reason of every failing plugin, in the scheduler's order; `except` leaves one plugin out. Empty: the pod may run there. */
-export function failuresOn(cycle: Cycle, node: NodeState, except?: string): readonly FilterFailure[] {
+/** Every reason of every failing plugin, in the scheduler's order; `except` leaves plugins out. Empty: the pod may run there. */
+export function failuresOn(cycle: Cycle, node: NodeState, except: readonly string[] = []): readonly FilterFailure[] {
   const { rejection } = cycle;
   const refused: readonly FilterFailure[] = rejection === undefined ? PASSED : [{ plugin: rejection.plugin, reason: rejection.reason }];
   return withNominated(cycle, node, () => {
     let failures = refused;
     for (const filter of cycle.filters) {
-      if (filter.plugin === except) continue;
+      if (except.includes(filter.plugin)) continue;
       const more = filter.check(node);
       if (more.length > 0) failures = failures.length === 0 ? more : [...failures, ...more];
     }
@@ -93,7 +93,7 @@ export function firstFailuresOn(cycle: Cycle, node: NodeState): readonly FilterF
 function withNominated(cycle: Cycle, node: NodeState, check: () => readonly FilterFailure[]): readonly FilterFailure[] {
   const nominated = cycle.state.nominated.get(node.name);
   if (nominated === undefined) return check();
-  const others = nominated.filter((other) => other.priority >= cycle.pod.priority && other.pod.metadata.uid !== cycle.pod.pod.metadata.uid);
+  const others = [...nominated].filter((other) => other.priority >= cycle.pod.priority && other.pod.metadata.uid !== cycle.pod.pod.metadata.uid);
   if (others.length === 0) return check();
   for (const other of others) assume(cycle, other, node);
   const failures = check();

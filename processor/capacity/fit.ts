@@ -1,4 +1,4 @@
-/** How many copies of a request vector fit: per node, over nodes, and if their free space were one node (reference: docs, Capacity). */
+/** How many copies of a request vector fit: per node, over nodes, and if their free space were one node. */
 import type { Amounts } from './amounts.ts';
 import { amountOf, CPU, resourcesOf } from './amounts.ts';
 
@@ -6,7 +6,7 @@ import { amountOf, CPU, resourcesOf } from './amounts.ts';
 export interface Fit {
   /** Copies that fit now. */
   readonly k: number;
-  /** Copies that would fit if the free space of the eligible nodes were one node. */
+  /** Copies that would fit if the free space of the eligible nodes were one node; never below k. */
   readonly kStar: number;
   /** 1 − K/K*, 0 if K* is 0: the share of that space which is lost to fragmentation. */
   readonly phi: number;
@@ -40,27 +40,23 @@ export function phiOf(k: number, kStar: number): number {
   return kStar === 0 ? 0 : 1 - k / kStar;
 }
 
-/** The resource with the smallest f/s of a node; ties go to the earlier of cpu, memory, ephemeral-storage, pods, others by name. */
-export function limitingResource(request: Amounts, free: Amounts): string {
-  let [limiting, least] = [CPU, Number.POSITIVE_INFINITY];
-  for (const resource of resourcesOf(request)) {
-    const ratio = amountOf(free, resource) / amountOf(request, resource);
-    if (ratio < least) [limiting, least] = [resource, ratio];
+/** The resource with the smallest f/s at most of the nodes; ties go to the earlier of cpu, memory, ephemeral-storage, pods, others by name. */
+export function bindingResource(request: Amounts, frees: readonly Amounts[]): string {
+  const resources = resourcesOf(request);
+  const counts = resources.map(() => 0);
+  for (const free of frees) {
+    const limiting = limitingIndex(request, free, resources);
+    counts[limiting] = (counts[limiting] ?? 0) + 1;
   }
-  return limiting;
+  const most = Math.max(0, ...counts);
+  return most === 0 ? '' : (resources[counts.indexOf(most)] ?? CPU);
 }
 
-/** The resource that limits most of the nodes, ties as in limitingResource. */
-export function bindingResource(request: Amounts, frees: readonly Amounts[]): string {
-  const counts = new Map<string, number>();
-  for (const free of frees) {
-    const resource = limitingResource(request, free);
-    counts.set(resource, (counts.get(resource) ?? 0) + 1);
-  }
-  let [binding, most] = ['', 0];
-  for (const resource of resourcesOf(request)) {
-    const nodes = counts.get(resource) ?? 0;
-    if (nodes > most) [binding, most] = [resource, nodes];
-  }
-  return binding;
+function limitingIndex(request: Amounts, free: Amounts, resources: readonly string[]): number {
+  let [limiting, least] = [0, Number.POSITIVE_INFINITY];
+  resources.forEach((resource, index) => {
+    const ratio = amountOf(free, resource) / amountOf(request, resource);
+    if (ratio < least) [limiting, least] = [index, ratio];
+  });
+  return limiting;
 }

@@ -22,16 +22,23 @@ export function createInterPodAffinity(pod: PodFacts, state: SchedulingState): F
   const namespaceLabels = createNamespaceLabels(state.cluster);
   const own = namespaceLabels(pod.namespace);
   const counts = { attracting: new Map(), repelling: new Map(), repelledBy: new Map() } as const;
-  const update = (other: PodFacts, node: NodeState, sign: 1 | -1): void => {
-    for (const term of other.antiAffinity) if (termMatches(term, pod, own)) add(counts.repelledBy, node, term.topologyKey, sign);
-    if (pod.affinity.length + pod.antiAffinity.length === 0) return;
+  const countMatches = (other: PodFacts, node: NodeState, sign: 1 | -1): void => {
     const labels = namespaceLabels(other.namespace);
     if (matchesAll(pod.affinity, other, labels)) for (const term of pod.affinity) add(counts.attracting, node, term.topologyKey, sign);
     for (const term of pod.antiAffinity) if (termMatches(term, other, labels)) add(counts.repelling, node, term.topologyKey, sign);
   };
-  const wantsAll = pod.affinity.length + pod.antiAffinity.length > 0;
-  for (const node of state.nodes) for (const other of wantsAll ? node.pods : node.antiAffinityPods) update(other, node, 1);
-  if (!wantsAll && counts.repelledBy.size === 0 && pod.antiAffinity.length === 0 && state.nominated.size === 0) return undefined;
+  const update = (other: PodFacts, node: NodeState, sign: 1 | -1): void => {
+    for (const term of other.antiAffinity) if (termMatches(term, pod, own)) add(counts.repelledBy, node, term.topologyKey, sign);
+    if (pod.affinity.length + pod.antiAffinity.length > 0) countMatches(other, node, sign);
+  };
+  for (const { term, domains } of state.index.carriedTerms(pod.namespace)) {
+    if (termMatches(term, pod, own)) for (const [value, count] of domains) addValue(counts.repelledBy, term.topologyKey, value, count);
+  }
+  const terms = [...pod.affinity, ...pod.antiAffinity];
+  for (const namespace of namespacesOf(terms, state)) {
+    for (const [other, node] of state.index.inNamespace(namespace)) countMatches(other, node, 1);
+  }
+  if (terms.length === 0 && counts.repelledBy.size === 0 && state.nominated.size === 0) return undefined;
   const attractsItself = matchesAll(pod.affinity, pod, own);
   return {
     plugin: PLUGIN,
@@ -43,6 +50,12 @@ export function createInterPodAffinity(pod: PodFacts, state: SchedulingState): F
     },
     update,
   };
+}
+
+/** The namespaces whose pods the terms may be about. */
+export function namespacesOf(terms: readonly AffinityTerm[], { index }: SchedulingState): Iterable<string> {
+  if (terms.some(({ namespaceSelector }) => namespaceSelector.requirements !== undefined)) return index.namespaces();
+  return new Set(terms.flatMap(({ namespaces }) => namespaces));
 }
 
 /** Labels of namespaces by name; undefined for one that was never seen. */
@@ -79,9 +92,12 @@ function countAt(counts: PairCounts, node: NodeState, topologyKey: string): numb
 
 function add(counts: PairCounts, node: NodeState, topologyKey: string, sign: 1 | -1): void {
   const value = labelOf(node.labels, topologyKey);
-  if (value === undefined) return;
+  if (value !== undefined) addValue(counts, topologyKey, value, sign);
+}
+
+function addValue(counts: PairCounts, topologyKey: string, value: string, delta: number): void {
   const values = counts.get(topologyKey) ?? new Map<string, number>();
-  const count = (values.get(value) ?? 0) + sign;
+  const count = (values.get(value) ?? 0) + delta;
   if (count === 0) values.delete(value);
   else values.set(value, count);
   if (values.size === 0) counts.delete(topologyKey);

@@ -22,6 +22,8 @@ export interface AffinityTerm {
   readonly namespaces: readonly string[];
   readonly namespaceSelector: Selector;
   readonly weight: number;
+  /** Equal for terms that say the same: pods of one workload share it. */
+  readonly key: string;
 }
 
 export interface PodFacts {
@@ -40,6 +42,10 @@ export interface PodFacts {
   readonly preferredAntiAffinity: readonly AffinityTerm[];
   /** Names of the claims its volumes use, in the pod's namespace; those of generic ephemeral volumes included. */
   readonly claims: readonly Claim[];
+  /** Owned by a DaemonSet, or the mirror of a static pod: it stays on its node whatever else moves. */
+  readonly stays: boolean;
+  /** Filled in by shapeKey of shape.ts at first use. */
+  shape: string | undefined;
 }
 
 export interface Claim {
@@ -61,6 +67,13 @@ export function podFacts(pod: Pod): PodFacts {
   return facts;
 }
 
+/** The same pod before it was bound: what another node would be asked to take. */
+export function asUnassigned(facts: PodFacts): PodFacts {
+  if (facts.pod.spec.nodeName === undefined) return facts;
+  const { nodeName: _nodeName, ...spec } = facts.pod.spec;
+  return { ...facts, pod: { ...facts.pod, spec } };
+}
+
 function readFacts(pod: Pod): PodFacts {
   const affinity = fieldsOf(pod.spec.affinity);
   const [attract, repel] = [fieldsOf(affinity?.['podAffinity']), fieldsOf(affinity?.['podAntiAffinity'])];
@@ -78,6 +91,8 @@ function readFacts(pod: Pod): PodFacts {
     preferredAffinity: attract === undefined ? NO_TERMS : preferredTerms(pod, attract),
     preferredAntiAffinity: repel === undefined ? NO_TERMS : preferredTerms(pod, repel),
     claims: claimsOf(pod),
+    stays: listOf(pod.metadata.ownerReferences).some((owner) => owner.kind === 'DaemonSet' || owner.kind === 'Node'),
+    shape: undefined,
   };
 }
 
@@ -109,13 +124,14 @@ function preferredTerms(pod: Pod, affinity: Readonly<Record<string, unknown>>): 
 function compileTerm(pod: Pod, term: Readonly<Record<string, unknown>>, weight: number): AffinityTerm {
   const namespaces = textsOf(term['namespaces']);
   const own = namespaces.length === 0 && fieldsOf(term['namespaceSelector']) === undefined;
-  return {
+  const compiled = {
     topologyKey: textOf(term['topologyKey']) ?? '',
     selector: withLabelKeys(compileLabelSelector(term['labelSelector']), pod.metadata.labels, term),
     namespaces: own ? [pod.metadata.namespace] : namespaces,
     namespaceSelector: compileLabelSelector(term['namespaceSelector']),
     weight,
   };
+  return { ...compiled, key: JSON.stringify(compiled) };
 }
 
 function withLabelKeys(selector: Selector, labels: Labels | undefined, term: Readonly<Record<string, unknown>>): Selector {

@@ -4,6 +4,7 @@
  */
 import type { KubeObject, Node, Pod, ResourceQuota } from '../../collector/objects.ts';
 import { admitPod } from './admission.ts';
+import { buildSchedulingState } from './capacity-state.ts';
 import type { Decoded } from './decode.ts';
 import { decodeNodes, decodeObject, decodePods, decodeQuotas } from './decode.ts';
 import { readBudgets } from './disruption-budget.ts';
@@ -12,7 +13,6 @@ import { createQuotaLedger } from './quota.ts';
 import { compareText, fieldsOf, textOf } from './reading.ts';
 import { schedulePods } from './schedule.ts';
 import type { SchedulingCluster } from './scheduling-state.ts';
-import { createSchedulingState } from './scheduling-state.ts';
 import { planWorkload } from './workload.ts';
 
 export interface SchedulingCase {
@@ -67,7 +67,7 @@ export function answerSchedulingCase(input: SchedulingCase): SchedulingAnswer {
     if (rejected) break; // Identical pods after a refusal are refused alike.
     admitted.push(pod);
   }
-  const state = createSchedulingState(cluster);
+  const state = buildSchedulingState(cluster);
   const schedule = schedulePods(admitted.map(podFacts), state, {
     identical: plan.identical,
     spreadSelector: plan.spreadSelector,

@@ -6,8 +6,8 @@ import type { Node, Pod, ProjectedObject, Resource } from '../../collector/objec
 import type { Amounts, QuantityProblem } from './amounts.ts';
 import { addAmounts, noAmounts, readAmounts, subtractAmounts } from './amounts.ts';
 import type { HostPort, PodFacts } from './pod-facts.ts';
-import { podFacts } from './pod-facts.ts';
-import { compareText, listOf } from './reading.ts';
+import type { PodIndex } from './pod-index.ts';
+import { listOf } from './reading.ts';
 import type { Labels } from './selectors.ts';
 
 /** What scheduling reads of a cluster; ClusterView of processor/scenarios/scenario.ts satisfies it. */
@@ -19,14 +19,18 @@ export interface SchedulingCluster {
   inSync(resource: Resource): boolean;
   /** All objects of a resource, where the cluster can list them: without it static volumes cannot be matched. */
   objects?(resource: Resource): Iterable<ProjectedObject>;
+  /** The state of this cluster where one is kept up to date (capacity-state.ts); else it is built for each question. */
+  schedulingState?(): SchedulingState;
 }
 
-/** A node and what is on it; changed in place by addPod and removePod only. */
+/** A node and what is on it; changed in place by this file only. */
 export interface NodeState {
-  readonly node: Node;
   readonly name: string;
-  readonly labels: Labels | undefined;
-  readonly allocatable: Amounts;
+  node: Node;
+  labels: Labels | undefined;
+  allocatable: Amounts;
+  /** Quantities of its status that could not be read; they count 0, so that nothing fits by mistake. */
+  problems: readonly QuantityProblem[];
   /** Sum of the effective requests; requested.pods is the number of pods. */
   readonly requested: Amounts;
   /** As requested, with a minimum for containers that request nothing (PodRequest.scoredCpu): for scoring. */
@@ -35,9 +39,13 @@ export interface NodeState {
   readonly pods: Set<PodFacts>;
   /** Host ports in use: `protocol/port` to the addresses they are bound to, with how often. */
   readonly ports: Map<string, Map<string, number>>;
-  /** Pods here that carry required anti-affinity, and those with any pod affinity term that scoring reads. */
-  readonly antiAffinityPods: Set<PodFacts>;
+  /** Pods here with a pod affinity term that scoring reads. */
   readonly affinityPods: Set<PodFacts>;
+  /** What DaemonSet and static pods request here: never free whatever else moves. */
+  readonly staying: Amounts;
+  /** Why capacity figures leave the node out; undefined: it counts. */
+  exclusion: Exclusion | undefined;
+  readonly index: PodIndex;
 }
 
 export interface SchedulingState {
@@ -46,45 +54,42 @@ export interface SchedulingState {
   readonly byName: ReadonlyMap<string, NodeState>;
   readonly cluster: SchedulingCluster;
   /** Pods waiting for preemption to finish, by the node they are nominated to. */
-  readonly nominated: ReadonlyMap<string, readonly PodFacts[]>;
-  readonly problems: readonly QuantityProblem[];
+  readonly nominated: ReadonlyMap<string, ReadonlySet<PodFacts>>;
+  readonly index: PodIndex;
 }
 
-/** Builds the state of a cluster now: O(nodes + pods), the pods' facts being kept with the pods. */
-export function createSchedulingState(cluster: SchedulingCluster): SchedulingState {
-  const problems: QuantityProblem[] = [];
-  const nodes = [...cluster.nodes()].sort((a, b) => compareText(a.metadata.name, b.metadata.name)).map((node) => createNodeState(node, problems));
-  const byName = new Map(nodes.map((state) => [state.name, state]));
-  for (const state of nodes) for (const pod of cluster.podsOnNode(state.name)) if (holdsResources(pod)) addPod(state, podFacts(pod));
-  const nominated = new Map<string, PodFacts[]>();
-  for (const pod of cluster.pods()) {
-    const name = pod.status.nominatedNodeName;
-    if (name === undefined || name === '' || isAssigned(pod) || isTerminal(pod) || !byName.has(name)) continue;
-    const there = nominated.get(name);
-    if (there === undefined) nominated.set(name, [podFacts(pod)]);
-    else there.push(podFacts(pod));
-  }
-  return { nodes, byName, cluster, nominated, problems };
-}
-
-/** An empty node. Bad quantities are reported and count 0, so that nothing fits by mistake. */
-export function createNodeState(node: Node, problems: QuantityProblem[]): NodeState {
-  const own: QuantityProblem[] = [];
-  const allocatable = readAmounts(node.status.allocatable, 'status.allocatable', own);
-  for (const problem of own) problems.push({ ...problem, path: `nodes/${node.metadata.name}: ${problem.path}` });
-  return {
-    node,
+/** An empty node whose pods will be in `index`. */
+export function createNodeState(node: Node, index: PodIndex): NodeState {
+  const state: NodeState = {
     name: node.metadata.name,
-    labels: node.metadata.labels,
-    allocatable,
+    node,
+    labels: undefined,
+    allocatable: noAmounts(),
+    problems: [],
     requested: noAmounts(),
     scoredCpu: 0,
     scoredMemory: 0,
     pods: new Set(),
     ports: new Map(),
-    antiAffinityPods: new Set(),
     affinityPods: new Set(),
+    staying: noAmounts(),
+    exclusion: undefined,
+    index,
   };
+  describeNode(state, node);
+  return state;
+}
+
+/** Takes over a newer version of the same node; what is on it stays. */
+export function describeNode(state: NodeState, node: Node): void {
+  const problems: QuantityProblem[] = [];
+  for (const pod of state.pods) state.index.remove(pod, state);
+  state.node = node;
+  state.labels = node.metadata.labels;
+  for (const pod of state.pods) state.index.add(pod, state);
+  state.exclusion = exclusionOf(node);
+  state.allocatable = readAmounts(node.status.allocatable, 'status.allocatable', problems);
+  state.problems = problems;
 }
 
 export function isAssigned(pod: Pod): boolean {
@@ -106,7 +111,7 @@ export function addPod(state: NodeState, pod: PodFacts): void {
   if (state.pods.has(pod)) return;
   state.pods.add(pod);
   count(state, pod, 1);
-  if (pod.antiAffinity.length > 0) state.antiAffinityPods.add(pod);
+  state.index.add(pod, state);
   if (scoringReads(pod)) state.affinityPods.add(pod);
 }
 
@@ -114,7 +119,7 @@ export function addPod(state: NodeState, pod: PodFacts): void {
 export function removePod(state: NodeState, pod: PodFacts): void {
   if (!state.pods.delete(pod)) return;
   count(state, pod, -1);
-  state.antiAffinityPods.delete(pod);
+  state.index.remove(pod, state);
   state.affinityPods.delete(pod);
 }
 
@@ -124,6 +129,7 @@ function scoringReads(pod: PodFacts): boolean {
 
 function count(state: NodeState, pod: PodFacts, sign: 1 | -1): void {
   addAmounts(state.requested, pod.request.amounts, sign);
+  if (pod.stays) addAmounts(state.staying, pod.request.amounts, sign);
   state.scoredCpu += sign * pod.request.scoredCpu;
   state.scoredMemory += sign * pod.request.scoredMemory;
   for (const port of pod.ports) countPort(state.ports, port, sign);
@@ -139,11 +145,13 @@ function countPort(ports: NodeState['ports'], { ip, protocol, port }: HostPort, 
   else ports.delete(key);
 }
 
+export type Exclusion = 'cordoned' | 'not_ready' | 'virtual';
+
 /**
  * Why capacity figures leave a node out: cordoned, not ready (by condition or by a lifecycle taint), or virtual. undefined: it counts.
  * The scheduler never asks this; it is kept off such nodes by their taints.
  */
-export function exclusionOf(node: Node): 'cordoned' | 'not_ready' | 'virtual' | undefined {
+export function exclusionOf(node: Node): Exclusion | undefined {
   if (isVirtual(node)) return 'virtual';
   if (node.spec.unschedulable === true) return 'cordoned';
   if (listOf(node.status.conditions).find((condition) => condition.type === 'Ready')?.status !== 'True') return 'not_ready';
@@ -174,19 +182,32 @@ function isVirtual(node: Node): boolean {
   return listOf(node.spec.taints).some((taint) => taint.key === 'virtual-kubelet.io/provider');
 }
 
-/** Owned by a DaemonSet, or a static pod's mirror: it stays on its node whatever else moves. */
-export function staysOnNode(pod: Pod): boolean {
-  return listOf(pod.metadata.ownerReferences).some((owner) => owner.kind === 'DaemonSet' || owner.kind === 'Node');
-}
-
 /** Allocatable less the pods that stay there: the most that could ever be free on this node. */
 export function largestFree(state: NodeState): Amounts {
-  const staying = noAmounts();
-  for (const pod of state.pods) if (staysOnNode(pod.pod)) addAmounts(staying, pod.request.amounts);
-  return subtractAmounts(state.allocatable, staying);
+  return subtractAmounts(state.allocatable, state.staying);
 }
 
 /** Free space of the node: max(0, allocatable − requested) of each resource. */
 export function freeOf(state: NodeState): Amounts {
   return subtractAmounts(state.allocatable, state.requested);
+}
+
+/** Copies of a request that the node's free space takes: copiesIn of freeOf, without making either. */
+export function copiesOnNode(request: Amounts, { allocatable, requested }: NodeState): number {
+  let copies = request.pods > 0 ? floorShare(allocatable.pods - requested.pods, request.pods) : Number.POSITIVE_INFINITY;
+  if (copies > 0 && request.cpu > 0) copies = Math.min(copies, floorShare(allocatable.cpu - requested.cpu, request.cpu));
+  if (copies > 0 && request.memory > 0) copies = Math.min(copies, floorShare(allocatable.memory - requested.memory, request.memory));
+  if (copies > 0 && request.ephemeralStorage > 0) {
+    copies = Math.min(copies, floorShare(allocatable.ephemeralStorage - requested.ephemeralStorage, request.ephemeralStorage));
+  }
+  if (request.scalars !== undefined) {
+    for (const [name, value] of request.scalars) {
+      if (value > 0) copies = Math.min(copies, floorShare((allocatable.scalars?.get(name) ?? 0) - (requested.scalars?.get(name) ?? 0), value));
+    }
+  }
+  return copies === Number.POSITIVE_INFINITY ? 0 : copies;
+}
+
+function floorShare(free: number, request: number): number {
+  return free < request ? 0 : Math.floor(free / request);
 }

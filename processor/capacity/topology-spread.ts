@@ -53,12 +53,7 @@ export function createTopologySpread(pod: PodFacts, state: SchedulingState): Fil
   if (constraints.length === 0) return undefined;
   const includes = compileInclusion(pod, constraints);
   const domains = constraints.map((constraint, index) => {
-    const counts = new Map<string, number>();
-    for (const node of state.nodes) {
-      if (!includes(node, index)) continue;
-      const value = labelOf(node.labels, constraint.topologyKey) ?? '';
-      counts.set(value, (counts.get(value) ?? 0) + countMatching(node, constraint.selector, pod.namespace));
-    }
+    const counts = countIncluded(constraint, pod.namespace, state, (node) => includes(node, index));
     return { constraint, counts, minimum: minimumOf(counts), self: matches(constraint.selector, pod.labels) ? 1 : 0 };
   });
   return {
@@ -85,6 +80,26 @@ export function createTopologySpread(pod: PodFacts, state: SchedulingState): Fil
   };
 }
 
+/** Matching pods by domain for one constraint taken alone; every domain that counts is in it. */
+export function countDomains(pod: PodFacts, state: SchedulingState, constraint: SpreadConstraint): ReadonlyMap<string, number> {
+  const includes = compileInclusion(pod, [constraint]);
+  return countIncluded(constraint, pod.namespace, state, (node) => includes(node, 0));
+}
+
+function countIncluded(constraint: SpreadConstraint, namespace: string, state: SchedulingState, includes: (node: NodeState) => boolean): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const node of state.nodes) {
+    const value = labelOf(node.labels, constraint.topologyKey) ?? '';
+    if (!counts.has(value) && includes(node)) counts.set(value, 0);
+  }
+  for (const [pod, node] of state.index.inNamespace(namespace)) {
+    if (!isCounted(pod, constraint.selector) || !includes(node)) continue;
+    const value = labelOf(node.labels, constraint.topologyKey) ?? '';
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** A node counts for a constraint if it has the labels of all of them and the constraint's policies accept it. */
 export function compileInclusion(pod: PodFacts, constraints: readonly SpreadConstraint[]): (node: NodeState, index: number) => boolean {
   const accepts = compileNodeAffinity(pod);
@@ -97,12 +112,16 @@ export function compileInclusion(pod: PodFacts, constraints: readonly SpreadCons
   };
 }
 
-/** Pods of the namespace on the node that the selector matches; an empty selector counts none, as countPodsMatchSelector does. */
+/** Pods of the namespace on the node that the selector matches. */
 export function countMatching(node: NodeState, selector: Selector, namespace: string): number {
-  if (selector.requirements === undefined || selector.requirements.length === 0) return 0;
   let count = 0;
-  for (const pod of node.pods) if (!pod.terminating && pod.namespace === namespace && matches(selector, pod.labels)) count += 1;
+  for (const pod of node.pods) if (pod.namespace === namespace && isCounted(pod, selector)) count += 1;
   return count;
+}
+
+/** Terminating pods do not count, and an empty selector counts none, as in countPodsMatchSelector. */
+function isCounted(pod: PodFacts, selector: Selector): boolean {
+  return !pod.terminating && selector.requirements !== undefined && selector.requirements.length > 0 && matches(selector, pod.labels);
 }
 
 /** No domain at all leaves int32's largest, which minDomains (at least 1) then turns into 0. */

@@ -44,7 +44,7 @@ export function createVolumeFilters(pod: PodFacts, state: SchedulingState): read
   if ('kind' in volumes) return volumes;
   return [
     ...filters,
-    createReadWriteOncePod(pod, state, volumes),
+    ...createReadWriteOncePod(pod, state, volumes),
     ...createLimits(pod, state.cluster),
     createBinding(state.cluster, volumes),
     createZone(volumes),
@@ -90,22 +90,24 @@ function refuse({ name, ephemeral }: Claim, claim: PersistentVolumeClaim | undef
 }
 
 /** Only one pod of the whole cluster may use a ReadWriteOncePod claim. */
-function createReadWriteOncePod(pod: PodFacts, state: SchedulingState, volumes: PodVolumes): Filter {
+function createReadWriteOncePod(pod: PodFacts, state: SchedulingState, volumes: PodVolumes): readonly Filter[] {
   const claims = [...volumes.bound, ...volumes.unbound].map(({ claim }) => claim);
   const exclusive = new Set(claims.filter((claim) => textsOf(claim.spec.accessModes).includes('ReadWriteOncePod')).map((claim) => claim.metadata.name));
+  if (exclusive.size === 0) return [];
   const uses = (other: PodFacts): number => {
-    if (other.namespace !== pod.namespace || other.pod === pod.pod) return 0;
+    if (other.pod.metadata.uid === pod.pod.metadata.uid) return 0;
     return other.claims.filter((claim) => exclusive.has(claim.name)).length;
   };
   let conflicts = 0;
-  if (exclusive.size > 0) for (const node of state.nodes) for (const other of node.pods) conflicts += uses(other);
-  return {
+  for (const other of state.index.inNamespace(pod.namespace).keys()) conflicts += uses(other);
+  const filter: Filter = {
     plugin: 'VolumeRestrictions',
     check: () => (conflicts > 0 ? IN_USE : PASSED),
     update: (other, _node, sign) => {
       conflicts += sign * other.claims.filter((claim) => other.namespace === pod.namespace && exclusive.has(claim.name)).length;
     },
   };
+  return [filter];
 }
 
 /** Disks named in the pod itself that may be mounted once: GCE PD, EBS, iSCSI, RBD (isVolumeConflict). */

@@ -1,0 +1,271 @@
+/** Searches the moves that make room for one pod: iterative deepening over the number of moves, then a greedy plan. */
+import type { Amounts } from './amounts.ts';
+import { addAmounts, amountOf, copyAmounts, fitsInto, resourcesOf, subtractAmounts } from './amounts.ts';
+import type { DisruptionBudget } from './disruption-budget.ts';
+import { splitByBudget } from './disruption-budget.ts';
+import type { Cycle } from './filters.ts';
+import { createCycle, failuresOn } from './filters.ts';
+import { reasonToStay } from './movable.ts';
+import type { PodFacts } from './pod-facts.ts';
+import { asUnassigned } from './pod-facts.ts';
+import { compareText } from './reading.ts';
+import type { NodeState, SchedulingState } from './scheduling-state.ts';
+import { addPod, copiesOnNode, freeOf, removePod } from './scheduling-state.ts';
+import { shapeKey } from './shape.ts';
+
+export interface Move {
+  readonly pod: PodFacts;
+  readonly from: NodeState;
+  readonly to: NodeState;
+  readonly freeBefore: Amounts;
+}
+export interface Plan {
+  readonly moves: readonly Move[];
+  readonly node: NodeState;
+  readonly freeAfter: Amounts;
+  readonly exact: boolean;
+}
+export interface MoveSearch {
+  readonly plan: Plan | undefined;
+  /** The exhaustive part was not cut short. */
+  readonly complete: boolean;
+}
+
+/** Exhaustive up to here; beyond it a plan is built greedily and called a heuristic. */
+const MAX_EXACT_MOVES = 3;
+const MAX_HEURISTIC_MOVES = 20;
+
+/** Fewest moves first, then the lowest priority moved, then the smallest. Lexicographic. */
+type Cost = readonly [moves: number, priority: number, size: number];
+
+interface Search {
+  readonly wanted: Cycle;
+  readonly state: SchedulingState;
+  readonly budgets: readonly DisruptionBudget[];
+  readonly cycles: Map<string, Cycle>;
+  readonly moves: Move[];
+  readonly moved: Set<PodFacts>;
+  checks: number;
+  best: { readonly plan: Plan; readonly cost: Cost } | undefined;
+}
+
+/** Looks for the cheapest plan after which `pod` fits on one of `targets`. The state is left unchanged. */
+export function searchMoves(
+  pod: PodFacts,
+  targets: readonly NodeState[],
+  state: SchedulingState,
+  budgets: readonly DisruptionBudget[],
+  maxChecks: number,
+): MoveSearch {
+  const search: Search = {
+    wanted: createCycle(pod, state),
+    state,
+    budgets,
+    cycles: new Map(),
+    moves: [],
+    moved: new Set(),
+    checks: maxChecks,
+    best: undefined,
+  };
+  for (let moves = 1; moves <= MAX_EXACT_MOVES && search.checks > 0; moves += 1) {
+    for (const target of targets) makeRoom(search, search.wanted, target, moves, () => finish(search, target));
+    if (search.best !== undefined) return { plan: { ...search.best.plan, exact: search.checks > 0 }, complete: search.checks > 0 };
+  }
+  const complete = search.checks > 0;
+  return { plan: buildGreedily(search, targets), complete };
+}
+
+/**
+ * Tries every way to take up to `moves` pods off `node` so that the pod of `cycle` fits there; each pod taken off goes to a node that
+ * takes it at once, or that is made room on with the moves left. `done` is called with the state as it then is.
+ */
+function makeRoom(search: Search, cycle: Cycle, node: NodeState, moves: number, done: () => void): void {
+  for (const evicted of evictionsFrom(search, cycle.pod, node, moves)) {
+    if (search.checks <= 0) return;
+    const spare = moves - evicted.length;
+    moveAll(search, evicted, node, spare, done);
+    // With a move to spare the order matters: what leaves first may make room for what makes room for the other.
+    if (spare > 0 && evicted.length > 1) moveAll(search, [...evicted].reverse(), node, spare, done);
+  }
+}
+
+/** Moves the pods off `from` one after another, then calls `done`. */
+function moveAll(search: Search, pods: readonly PodFacts[], from: NodeState, spare: number, done: () => void): void {
+  const [pod, ...rest] = pods;
+  if (pod === undefined) {
+    done();
+    return;
+  }
+  const cycle = cycleOf(search, pod);
+  const next = (to: NodeState, left: number): void =>
+    carryOut(search, { pod, from, to, freeBefore: freeOf(to) }, () => moveAll(search, rest, from, left, done));
+  for (const to of search.state.nodes) {
+    if (isSettled(search, pods)) return;
+    if (to !== from && accepts(search, cycle, to)) next(to, spare);
+  }
+  if (spare === 0) return;
+  for (const to of search.state.nodes) {
+    if (isSettled(search, pods)) return;
+    if (to === from) continue;
+    const before = search.moves.length;
+    makeRoom(search, cycle, to, spare, () => {
+      if (accepts(search, cycle, to)) next(to, spare - (search.moves.length - before));
+    });
+  }
+}
+
+/** Nothing cheaper than what is known can come of moving these pods too, or the search has come to its limit. */
+function isSettled({ best, moves, checks }: Search, pods: readonly PodFacts[]): boolean {
+  if (checks <= 0) return true;
+  return best !== undefined && compareCosts(costOf([...moves.map(({ pod }) => pod), ...pods]), best.cost) >= 0;
+}
+
+/** Whether the pod passes every filter on the node as things are. Counts as one check. */
+function accepts(search: Search, cycle: Cycle, node: NodeState): boolean {
+  search.checks -= 1;
+  return node.exclusion === undefined && copiesOnNode(cycle.pod.request.amounts, node) > 0 && failuresOn(cycle, node).length === 0;
+}
+
+/** Makes the move, goes on, and takes it back. */
+function carryOut(search: Search, move: Move, then: () => void): void {
+  const { pod, from, to } = move;
+  shift(search, pod, from, to);
+  search.moves.push(move);
+  search.moved.add(pod);
+  then();
+  search.moved.delete(pod);
+  search.moves.pop();
+  shift(search, pod, to, from);
+}
+
+function shift(search: Search, pod: PodFacts, from: NodeState, to: NodeState): void {
+  removePod(from, pod);
+  addPod(to, pod);
+  for (const { filters } of [search.wanted, ...search.cycles.values()]) {
+    for (const filter of filters) {
+      filter.update?.(pod, from, -1);
+      filter.update?.(pod, to, 1);
+    }
+  }
+}
+
+/** Records the plan if the pod fits now and nothing cheaper is known. */
+function finish(search: Search, node: NodeState): void {
+  if (!accepts(search, search.wanted, node) || breaksBudget(search)) return;
+  const cost = costOf(search.moves.map(({ pod }) => pod));
+  if (search.best !== undefined && compareCosts(cost, search.best.cost) >= 0) return;
+  search.best = { plan: { moves: [...search.moves], node, freeAfter: freeOf(node), exact: true }, cost };
+}
+
+function breaksBudget({ moves, budgets }: Search): boolean {
+  return (
+    splitByBudget(
+      moves.map(({ pod }) => pod),
+      budgets,
+    ).violating.length > 0
+  );
+}
+
+function costOf(pods: readonly PodFacts[]): Cost {
+  const priority = pods.reduce((sum, pod) => sum + pod.priority, 0);
+  return [pods.length, priority, pods.reduce((sum, { request }) => sum + sizeOf(request.amounts), 0)];
+}
+
+/** Cores plus GiB/4: one number for cost, weighed as general purpose nodes are. */
+function sizeOf({ cpu, memory }: Amounts): number {
+  return cpu / 1_000 + memory / (4 * 1_024 ** 3);
+}
+
+function compareCosts(a: Cost, b: Cost): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+}
+
+/** One cycle a workload and shape: its pods are interchangeable for the filters. */
+function cycleOf(search: Search, pod: PodFacts): Cycle {
+  const owner = pod.pod.metadata.ownerReferences?.[0]?.uid ?? pod.pod.metadata.uid;
+  const key = pod.claims.length > 0 ? pod.pod.metadata.uid : `${pod.namespace}/${owner}/${shapeKey(pod)}`;
+  const known = search.cycles.get(key);
+  if (known !== undefined) return known;
+  const cycle = createCycle(asUnassigned(pod), search.state);
+  search.cycles.set(key, cycle);
+  return cycle;
+}
+
+/** Sets of up to `moves` movable pods whose going would leave room for `pod`, cheapest first; of interchangeable pods the first only. */
+function evictionsFrom(search: Search, pod: PodFacts, node: NodeState, moves: number): readonly (readonly PodFacts[])[] {
+  const { amounts } = pod.request;
+  if (node.exclusion !== undefined || !fitsInto(amounts, subtractAmounts(node.allocatable, node.staying))) return [];
+  const candidates = movableOn(search, node);
+  const sets: PodFacts[][] = [];
+  const extend = (chosen: readonly PodFacts[], from: number, freed: Amounts): void => {
+    if (chosen.length > 0 && fitsInto(amounts, freed)) sets.push([...chosen]);
+    if (chosen.length === moves) return;
+    for (let index = from; index < candidates.length; index += 1) {
+      const next = candidates[index];
+      if (next === undefined || isRepetition(candidates, index, chosen)) continue;
+      if (chosen.length + 1 === moves && !covers(amounts, freed, next)) continue;
+      const more = copyAmounts(freed);
+      addAmounts(more, next.request.amounts);
+      extend([...chosen, next], index + 1, more);
+    }
+  };
+  extend([], 0, addFree(node));
+  return sets.sort((a, b) => compareCosts(costOf(a), costOf(b)));
+}
+
+/** allocatable − requested, negative where a node is overcommitted. */
+function addFree({ allocatable, requested }: NodeState): Amounts {
+  const free = copyAmounts(allocatable);
+  addAmounts(free, requested, -1);
+  return free;
+}
+
+function covers(amounts: Amounts, freed: Amounts, pod: PodFacts): boolean {
+  return resourcesOf(amounts).every((resource) => amountOf(amounts, resource) <= amountOf(freed, resource) + amountOf(pod.request.amounts, resource));
+}
+
+/** An equal pod before it was passed over, so taking this one instead tries the same thing twice. */
+function isRepetition(candidates: readonly PodFacts[], index: number, chosen: readonly PodFacts[]): boolean {
+  const [pod, previous] = [candidates[index], candidates[index - 1]];
+  if (pod === undefined || previous === undefined || chosen.includes(previous)) return false;
+  return likeness(pod) === likeness(previous);
+}
+
+function likeness(pod: PodFacts): string {
+  return `${pod.priority}/${pod.namespace}/${pod.pod.metadata.ownerReferences?.[0]?.uid ?? ''}/${pod.claims.length > 0 ? pod.name : ''}/${shapeKey(pod)}`;
+}
+
+function movableOn(search: Search, node: NodeState): readonly PodFacts[] {
+  return [...node.pods]
+    .filter((pod) => !search.moved.has(pod) && reasonToStay(pod.pod) === undefined)
+    .sort((a, b) => compareCosts(costOf([a]), costOf([b])) || compareText(likeness(a), likeness(b)) || compareText(a.name, b.name));
+}
+
+/** Largest movable pods off the target first, each to the first node that takes it; the target with the fewest moves wins. */
+function buildGreedily(search: Search, targets: readonly NodeState[]): Plan | undefined {
+  let best: Plan | undefined;
+  search.checks = Math.max(search.checks, GREEDY_CHECKS);
+  for (const target of targets) {
+    const plan = search.checks <= 0 ? undefined : emptyGreedily(search, target);
+    if (plan !== undefined && (best === undefined || plan.moves.length < best.moves.length)) best = plan;
+  }
+  return best;
+}
+const GREEDY_CHECKS = 200_000;
+
+function emptyGreedily(search: Search, target: NodeState): Plan | undefined {
+  const moves: Move[] = [];
+  const queue = [...movableOn(search, target)].reverse();
+  while (!accepts(search, search.wanted, target) && moves.length < MAX_HEURISTIC_MOVES) {
+    const pod = queue.shift();
+    if (pod === undefined) break;
+    const cycle = cycleOf(search, pod);
+    const to = search.state.nodes.find((node) => node !== target && accepts(search, cycle, node));
+    if (to === undefined || splitByBudget([...moves.map((move) => move.pod), pod], search.budgets).violating.length > 0) continue;
+    moves.push({ pod, from: target, to, freeBefore: freeOf(to) });
+    shift(search, pod, target, to);
+  }
+  const plan = moves.length > 0 && accepts(search, search.wanted, target) ? { moves, node: target, freeAfter: freeOf(target), exact: false } : undefined;
+  for (const { pod, from, to } of [...moves].reverse()) shift(search, pod, to, from);
+  return plan;
+}
