@@ -76,7 +76,7 @@ const RULES: readonly Rule[] = [
   rule(['bearer', 'basic'], new RegExp(String.raw`${WORD_START}((?:Bearer|Basic)\s{1,3})([\w+/.~=-]{6,})`, 'gi'), (match, scheme, value) =>
     looksRandom(value) ? `${scheme}${REDACTED}` : match,
   ),
-  rule(['cookie'], new RegExp(String.raw`${WORD_START}((?:set-)?cookie:[ \t]*)[^\r\n"'<]+`, 'gi'), (_match, header) => `${header}${REDACTED}`),
+  rule(['cookie'], new RegExp(String.raw`${WORD_START}((?:set-)?cookie:[ \t]*)[^\s"'<][^\r\n"'<]*`, 'gi'), (_match, header) => `${header}${REDACTED}`),
   // ${PASSWORD:-default} of a shell.
   rule(NAME_HINTS, /(\$\{([A-Za-z_]\w*):?[-=])([^}$\n<]+)/g, (match, head, name) => (isSecretName(name) ? `${head}${REDACTED}` : match)),
   // name=value, name: value, "name":"value".
