@@ -113,7 +113,7 @@ const MEANINGS: readonly Meaning[] = [
     refusal: refusalOf('security_policy'),
   },
   {
-    pattern: /fail(?:ed|ure)? (?:to )?call(?:ing)? (?:\S+ )?webhook|webhook .*(?:no endpoints available|timed? ?out|deadline exceeded)/i,
+    pattern: /fail(?:ed|ure)? (?:to )?call(?:ing)? (?:\S+ )?webhook/i,
     refusal: refusalOf('admission_denied', 'webhook_unreachable'),
   },
   { pattern: /admission webhook|denied the request|denied request|admission ?policy|image policy/i, refusal: refusalOf('admission_denied') },
