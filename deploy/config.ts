@@ -13,15 +13,17 @@ import { rulesSchema } from '../processor/core/rules-config.ts';
 import { storeConfig } from '../sql/config.ts';
 import { CommandError, EXIT } from './errors.ts';
 import { loggingConfig } from './logger.ts';
+import { operationsConfig } from './ops-server.ts';
 
 export const configSchema = z.strictObject({
   dataDirectory: z.string().min(1).default('data').describe('Where standalone keeps its change log and its store.'),
   logging: loggingConfig.prefault({}),
   collector: collectorConfig.prefault({}),
-  changeLog: changeLogConfig.prefault({}),
+  changeLog: changeLogConfig,
   processor: processorConfig.prefault({}),
   store: storeConfig.prefault({}),
   api: apiConfig.prefault({}),
+  operations: operationsConfig.prefault({}),
   rules: rulesSchema.prefault({}).describe('Thresholds; they enter the change log, so that replays see them.'),
 });
 export type Config = z.output<typeof configSchema>;
@@ -45,6 +47,8 @@ export function loadConfig(options: {
   for (const [name, value] of Object.entries(env)) {
     if (name.startsWith(PREFIX) && !NOT_CONFIG.test(name) && value !== undefined) setPath(tree, envPath(name), envValue(name, value));
   }
+  if (env['KUBECONFIG'] !== undefined && (tree['collector'] as { kubeconfig?: string } | undefined)?.kubeconfig === undefined)
+    setPath(tree, ['collector', 'kubeconfig'], env['KUBECONFIG']);
   for (const [path, value] of Object.entries(options.overrides ?? {})) if (value !== undefined) setPath(tree, path.split('.'), value);
   const parsed = configSchema.safeParse(tree);
   if (!parsed.success)

@@ -8,9 +8,9 @@ export interface Advice {
   readonly scenario: string;
   readonly title: string;
   readonly explanation: string;
-  readonly steps: readonly Step[];
+  readonly steps: Step[];
   readonly avoid: string;
-  readonly links: readonly string[];
+  readonly links: string[];
 }
 
 /** The catalogue's entry of a cause, or that of `other` for one that this release does not know; undefined for an unknown scenario. */
@@ -34,7 +34,7 @@ export function adviceFor(scenario: string, cause: string, lang: Language, names
     explanation: fill(text.explanation, names, false),
     steps,
     avoid: fill(text.avoid, names, false),
-    links: entry.links,
+    links: [...entry.links],
   };
 }
 

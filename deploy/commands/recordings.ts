@@ -1,0 +1,117 @@
+/** record: a cluster into a recording. replay: recordings through the same projection and core as a live cluster, in memory. */
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type Command, Option } from 'commander';
+import { RecordingError } from '../../collector/errors.ts';
+import { createRecordingEncoder, readRecording } from '../../collector/recording.ts';
+import type { IncidentJson, Replay } from '../../processor/replay.ts';
+import { createReplay } from '../../processor/replay.ts';
+import { chooseClusters } from '../clusters.ts';
+import { loadConfig } from '../config.ts';
+import { CommandError, EXIT } from '../errors.ts';
+import { createProgress, note, print } from '../output.ts';
+import { recordCluster } from '../recorder.ts';
+import { incidentTable, parseDuration } from './client.ts';
+
+interface ReplayOptions {
+  readonly format: 'table' | 'json' | 'ndjson';
+  readonly clusterName?: string;
+  readonly config?: string;
+}
+interface RecordOptions {
+  readonly cluster?: string[];
+  readonly config?: string;
+  readonly out: string;
+  readonly duration: string;
+}
+
+/** Adds the commands. */
+export function addRecordingCommands(program: Command): void {
+  program
+    .command('replay <files...>')
+    .description('run recordings (.ndjson, .ndjson.gz) through the rules and print their incidents; each file is a cluster of its own')
+    .addOption(new Option('--format <format>', 'how to print').choices(['table', 'json', 'ndjson']).default('table'))
+    .option('--cluster-name <name>', 'what the cluster is called (default: the name of the file)')
+    .option('--config <file>', 'YAML configuration; its rules apply')
+    .action(runReplay);
+  program
+    .command('record')
+    .description('record what a cluster lists and streams, after projection and redaction')
+    .option('--cluster <name[=context]...>', 'which cluster (default: the current context)')
+    .option('--config <file>', 'YAML configuration')
+    .option('--out <file>', 'where to write; .gz is compressed', 'recording.ndjson.gz')
+    .option('--duration <duration>', 'how long, such as 10m', '10m')
+    .action(runRecord);
+}
+
+async function runReplay(files: readonly string[], options: ReplayOptions): Promise<void> {
+  const { rules } = loadConfig({ file: options.config });
+  const replay = createReplay();
+  let records = 0;
+  const startedMs = performance.now();
+  for (const file of files) records += await replayFile(replay, file, options.clusterName ?? clusterName(file), rules);
+  const incidents = replay.incidents();
+  printIncidents(incidents, options.format);
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const letters = replay.rows('dead_letters').length;
+  note(`${records} records in ${seconds.toFixed(1)} s, ${incidents.length} incidents${letters > 0 ? `, ${letters} dead letters` : ''}`);
+}
+
+function clusterName(file: string): string {
+  const name = basename(file).replace(/(\.ndjson)?(\.gz)?$/, '');
+  return name === '' || name === '-' ? 'recording' : name;
+}
+
+async function replayFile(replay: Replay, file: string, cluster: string, rules: Readonly<Record<string, unknown>>): Promise<number> {
+  const encoder = createRecordingEncoder({ cluster: { name: cluster } });
+  const source = file === '-' ? process.stdin : file;
+  const progress = createProgress(file === '-' ? 0 : sizeOf(file), 'bytes');
+  let records = 0;
+  const push = (batch: ReturnType<typeof encoder.push>): void => {
+    for (const record of batch) {
+      // The configuration comes right after the run began, as a collector sends it.
+      replay.push(record);
+      if (record.type === 'RUN_BEGIN') replay.push({ v: record.v, cluster: record.cluster, run: record.run, t: record.t, type: 'RULES', rules });
+      records++;
+    }
+  };
+  try {
+    for await (const line of readRecording(source)) push(encoder.push(line));
+    push(encoder.end());
+  } catch (error) {
+    if (error instanceof RecordingError) throw new CommandError(EXIT.badInput, `${file}: ${error.message}`, { cause: error });
+    throw new CommandError(EXIT.badInput, `read ${file} failed: ${(error as Error).message}`, { cause: error });
+  } finally {
+    progress.stop();
+  }
+  return records;
+}
+
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch (error) {
+    throw new CommandError(EXIT.badInput, `read ${file} failed: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function printIncidents(incidents: readonly IncidentJson[], format: ReplayOptions['format']): void {
+  if (format === 'json') print(JSON.stringify(incidents, null, 2));
+  else if (format === 'ndjson') for (const incident of incidents) print(JSON.stringify(incident));
+  else if (incidents.length === 0) note('no incidents');
+  // Ages count from the end of what was recorded.
+  else print(incidentTable(incidents, false, Math.max(...incidents.map((i) => Date.parse(i.updatedTime)))));
+}
+
+async function runRecord(options: RecordOptions): Promise<void> {
+  const config = loadConfig({ file: options.config });
+  const [cluster, ...others] = chooseClusters(config.collector, options.cluster ?? []);
+  if (cluster === undefined || others.length > 0)
+    throw new CommandError(
+      EXIT.refused,
+      cluster === undefined ? 'there is no cluster to record: set a kube context or name one' : 'record one cluster at a time',
+    );
+  note(`recording ${cluster.config.name} at ${cluster.server} for ${options.duration} into ${options.out}`);
+  const lines = await recordCluster(config, cluster, parseDuration(options.duration), options.out);
+  note(`${lines} lines`);
+}

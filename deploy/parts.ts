@@ -1,0 +1,106 @@
+/** Opens and joins the parts that roles are made of. One place knows how they fit; the roles say which they need. */
+import { join } from 'node:path';
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { createServer } from '../api/server.ts';
+import type { ChangeLogReader, ChangeLogWriter } from '../collector/change-log/change-log.ts';
+import { openEmbeddedChangeLog } from '../collector/change-log/embedded-change-log.ts';
+import { createKafkaChangeLog } from '../collector/change-log/kafka-change-log.ts';
+import { type Collector, createCollector } from '../collector/collector.ts';
+import { adviceFor, namesOf } from '../processor/catalogue/advice.ts';
+import { createProcessor, type Processor } from '../processor/processor.ts';
+import { type OpenClickHouse, openClickHouse } from '../sql/client.ts';
+import { assertSchema, migrate } from '../sql/migrate.ts';
+import type { ChosenCluster } from './clusters.ts';
+import type { Config } from './config.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+/** The consumer group of all processors of one topic. */
+const GROUP_ID = 'podtrail-processor';
+
+export interface OpenChangeLog {
+  readonly writer: ChangeLogWriter;
+  reader(): ChangeLogReader;
+  close(): Promise<void>;
+}
+
+/** Opens the change log of the configuration; the embedded one in `directory`. */
+export async function openChangeLog(config: Config, directory: string, log: Logger): Promise<OpenChangeLog> {
+  const child = log.child({ component: 'change-log' });
+  if (config.changeLog.kind === 'embedded') return openEmbeddedChangeLog({ ...config.changeLog, directory }, { log: child });
+  const kafka = createKafkaChangeLog(config.changeLog, { log: child });
+  return { writer: kafka.writer, reader: () => kafka.reader({ groupId: GROUP_ID }), close: () => kafka.close() };
+}
+
+/** Opens the store: the server of the configuration, else chDB in `directory`. */
+export async function openStore(config: Config, directory?: string): Promise<OpenClickHouse> {
+  return openClickHouse(config.store.url === undefined && directory !== undefined ? { ...config.store, directory } : config.store);
+}
+
+/** Brings the database to this release's schema. */
+export async function migrateStore(config: Config, client: ClickHouseClient, log: Logger): Promise<readonly string[]> {
+  const { applied } = await migrate(client, { database: config.store.database, retention: config.store.retention });
+  if (applied.length > 0) log.info({ applied: applied.length }, 'migrated');
+  return applied;
+}
+
+export { assertSchema };
+
+/** Where standalone keeps things. */
+export function dataPaths(directory: string): { readonly changeLog: string; readonly store: string } {
+  return { changeLog: join(directory, 'change-log'), store: join(directory, 'store') };
+}
+
+export interface PartDeps {
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Starts a collector of these clusters. */
+export async function startCollector(config: Config, clusters: readonly ChosenCluster[], writer: ChangeLogWriter, deps: PartDeps): Promise<Collector> {
+  const collector = createCollector(
+    {
+      config: { ...config.collector, clusters: clusters.map((cluster) => cluster.config) },
+      fullSnapshotIntervalMs: config.changeLog.retentionMs / 4, // design D5
+      rules: config.rules,
+    },
+    { writer, log: deps.log.child({ component: 'collector' }), registry: deps.registry, onFatal: (error) => deps.lifecycle.fail(error) },
+  );
+  await collector.start();
+  deps.lifecycle.add({ name: 'collector', stop: () => collector.stop() });
+  return collector;
+}
+
+/** Starts a processor; an error that ends its run ends the process. */
+export function startProcessor(config: Config, reader: ChangeLogReader, client: ClickHouseClient, deps: PartDeps): Processor {
+  const processor = createProcessor(config.processor, { reader, client, log: deps.log.child({ component: 'processor' }), registry: deps.registry });
+  processor.start().catch((error: unknown) => deps.lifecycle.fail(error));
+  deps.lifecycle.add({ name: 'processor', stop: () => processor.stop() });
+  return processor;
+}
+
+/** Starts the API and returns where it listens. */
+export async function startApi(
+  config: Config,
+  client: ClickHouseClient,
+  deps: PartDeps,
+  options: { readonly demo?: boolean; readonly status?: () => unknown } = {},
+): Promise<string> {
+  const { demo = false, status } = options;
+  const server = await createServer(
+    { ...config.api, demo },
+    {
+      client,
+      database: config.store.database,
+      log: deps.log.child({ component: 'api' }),
+      registry: deps.registry,
+      advice: (scenario, cause, lang, about) => adviceFor(scenario, cause, lang, namesOf(about)),
+      ...(status !== undefined && { status }),
+    },
+  );
+  const { url } = await server.start();
+  deps.lifecycle.add({ name: 'api', stop: () => server.stop() });
+  return url;
+}

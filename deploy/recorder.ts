@@ -1,0 +1,102 @@
+/**
+ * `podtrail record`: the real collector, writing into a file instead of a change log. What the file holds is what would have left the
+ * cluster: projected and redacted objects, in the format of recordings, Events in the shape of core/v1.
+ */
+import { createWriteStream } from 'node:fs';
+import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { Registry } from 'prom-client';
+import type { ChangeLogWriter } from '../collector/change-log/change-log.ts';
+import type { ChangeRecord, SessionRecord } from '../collector/change-record.ts';
+import { decodeChangeRecord } from '../collector/change-record.ts';
+import { createCollector } from '../collector/collector.ts';
+import type { Event, ProjectedObject, Resource } from '../collector/objects.ts';
+import { toRecordingLine } from '../collector/recording.ts';
+import type { ChosenCluster } from './clusters.ts';
+import type { Config } from './config.ts';
+import { createLifecycle } from './lifecycle.ts';
+import { createLogger } from './logger.ts';
+
+/** Records one cluster for `durationMs` or until Ctrl-C. Returns the number of lines. */
+export async function recordCluster(config: Config, cluster: ChosenCluster, durationMs: number, file: string): Promise<number> {
+  const target = createWriteStream(file);
+  const gzip = file.endsWith('.gz') ? createGzip() : undefined;
+  gzip?.pipe(target);
+  const sink = gzip ?? target;
+  const lines = createLineMaker();
+  let count = 0;
+  const writer: ChangeLogWriter = {
+    async append(_key, values) {
+      for (const value of values) {
+        const decoded = decodeChangeRecord(value);
+        const line = decoded.ok ? lines.push(decoded.record) : undefined;
+        if (line === undefined) continue;
+        count++;
+        if (!sink.write(`${line}\n`)) await once(sink, 'drain');
+      }
+    },
+    close: async () => {},
+  };
+  const log = createLogger(config.logging);
+  const lifecycle = createLifecycle(log);
+  const collector = createCollector(
+    { config: { ...config.collector, clusters: [cluster.config] }, fullSnapshotIntervalMs: Number.MAX_SAFE_INTEGER },
+    { writer, log, registry: new Registry(), onFatal: (error) => lifecycle.fail(error) },
+  );
+  await collector.start();
+  lifecycle.add({ name: 'collector', stop: () => collector.stop() });
+  const timer = setTimeout(() => lifecycle.stop(), Math.min(durationMs, 2 ** 31 - 1));
+  await lifecycle.finished();
+  clearTimeout(timer);
+  sink.end();
+  await finished(target);
+  return count;
+}
+
+/** Turns change records back into the lines that make them. */
+export function createLineMaker(): { push(record: ChangeRecord): string | undefined } {
+  const lists = new Map<string, { readonly rv: string; readonly items: unknown[] }>();
+  /** Latest object by resource and uid: a re-list names unchanged ones by uid only. */
+  const latest = new Map<string, ProjectedObject>();
+  const keyOf = (record: { readonly resource: Resource; readonly uid: string }): string => `${record.resource}/${record.uid}`;
+  const line = (record: SessionRecord, type: 'LIST' | 'ADDED' | 'MODIFIED' | 'DELETED' | 'DISCONNECT', object: unknown): string =>
+    toRecordingLine({ t: record.t, resource: record.resource, type, object });
+  return {
+    push(record) {
+      switch (record.type) {
+        case 'SNAPSHOT_BEGIN':
+          lists.set(record.session, { rv: record.rv, items: [] });
+          return undefined;
+        case 'LISTED': {
+          const object = record.object ?? latest.get(keyOf(record));
+          if (object !== undefined) lists.get(record.session)?.items.push(toApiObject(object));
+          if (record.object !== undefined) latest.set(keyOf(record), record.object);
+          return undefined;
+        }
+        case 'SNAPSHOT_END': {
+          const list = lists.get(record.session);
+          lists.delete(record.session);
+          return list && line(record, 'LIST', { resourceVersion: list.rv, items: list.items });
+        }
+        case 'ADDED':
+        case 'MODIFIED':
+        case 'DELETED':
+          if (record.type === 'DELETED') latest.delete(keyOf(record));
+          else latest.set(keyOf(record), record.object);
+          return line(record, record.type, toApiObject(record.object));
+        case 'SESSION_END':
+          return record.reason === 'stopped' ? undefined : line(record, 'DISCONNECT', { message: record.reason });
+        default:
+          return undefined;
+      }
+    },
+  };
+}
+
+/** Projected objects keep the API's shape, but for Events, which are normalised (signals.md §17). */
+function toApiObject(object: ProjectedObject): unknown {
+  if (object.kind !== 'Event') return object;
+  const { regarding, note, component, firstTime, lastTime, ...rest } = object as Event;
+  return { ...rest, involvedObject: regarding, message: note, source: { component }, firstTimestamp: firstTime, lastTimestamp: lastTime };
+}
