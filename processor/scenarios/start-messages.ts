@@ -47,7 +47,7 @@ const CONTAINER: readonly Row[] = [
   ],
   // Hooks and shims are the node's programs, not the pod's command.
   [
-    /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia)|failed to start shim|nvidia-container|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
+    /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim|nvidia-container|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
     creates('runtime_error'),
   ],
   [

@@ -57,6 +57,11 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
       /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\(1(?:3)?\)|operation not permitted|\b(?:status ?code|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|wrong password|ret=-1(?:3)?\b/i,
     cause: 'access_denied',
   },
+  {
+    pattern:
+      /persistentvolume(?:claim)?s? "[^"]*" (?:is )?not (?:found|bound)|error processing PVC|PVC (?:is )?not bound|invalid(?:volume|disk|diskid|filesystem)\.?not_?found/i,
+    cause: 'missing_volume',
+  },
   // A node or instance that cannot be found is no missing volume, nor is a disk whose device does not show up.
   {
     pattern:
@@ -65,7 +70,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /persistentvolume(?:claim)?s? "[^"]*" (?:is )?not (?:found|bound)|error processing PVC|PVC (?:is )?not bound|invalid(?:volume|disk|diskid|filesystem)\.?not_?found|code = notfound|filesystemnotfound|(?:volume|disk|snapshot|share|file ?system|bucket|pv|image|export)s?\b.{0,80}(?:not found|does ?n[o']t exist|could not be found|no longer exists)|(?:cannot|can't|could not|unable to|failed to) find .{0,20}(?:volume|disk)|no such volume|error 404|notfound, /i,
+      /code = notfound|filesystemnotfound|(?:volume|disk|snapshot|share|file ?system|bucket|pv|image|export)s?\b.{0,80}(?:not found|does ?n[o']t exist|could not be found|no longer exists)|(?:cannot|can't|could not|unable to|failed to) find .{0,20}(?:volume|disk)|no such volume|error 404|notfound, /i,
     cause: 'missing_volume',
   },
 ];
@@ -84,5 +89,5 @@ export function classifyVolumeError(reason: string, text: string): VolumeMeaning
   const answer = text.replace(/^mounting (?:command|arguments): .*$/gim, '');
   const known = MEANINGS.find(({ pattern }) => pattern.test(answer));
   if (known !== undefined) return { cause: known.cause, specific: specific || known.cause !== 'mount_failed' };
-  return { cause: reason === 'FailedAttachVolume' || ATTACH.test(answer) ? 'volume_attach_failed' : 'mount_failed', specific };
+  return { cause: reason === 'FailedAttachVolume' || (specific && ATTACH.test(answer)) ? 'volume_attach_failed' : 'mount_failed', specific };
 }
