@@ -20,8 +20,11 @@ const DELETE_MANIFESTS = loadQuery(import.meta.url, './queries/delete-manifests.
 
 /** Hard cap of a chunk's data, bytes of UTF-8 (design D4): what one turn of the event loop may parse. */
 export const MAX_CHUNK_BYTES = 1024 ** 2;
-/** Chunks of one request: 8 MiB keep a request's memory small; results are buffered whole by chDB. */
-const CHUNKS_A_REQUEST = 8;
+/** Chunks that one query fetches: results are buffered whole by chDB, so 8 MiB at most. */
+const CHUNKS_A_QUERY = 8;
+/** Bytes and rows of one insert of chunks: few parts, and little memory. */
+const INSERT_BYTES = 4 * 1024 ** 2;
+const INSERT_ROWS = 1_000;
 /** Ids of one DELETE: they travel in the URL, of which a server takes 1 MiB (http_max_uri_size). */
 const IDS_A_DELETE = 2_000;
 /** Younger chunks may belong to a checkpoint that is being written. */
@@ -29,8 +32,9 @@ const IN_FLIGHT_MS = 60_000;
 /** How long the previous release's last checkpoint stays, for a roll-back (design D4). */
 const ROLL_BACK_MS = 24 * 3_600_000;
 
-/** A piece of a state on its way to the store. `id` is fresh and unique among all clusters. */
+/** A piece of a cluster's state on its way to the store. `id` is fresh and unique among all clusters. */
 export interface Chunk {
+  readonly clusterUid: string;
   readonly id: string;
   readonly table: string;
   readonly bucket: number;
@@ -61,20 +65,22 @@ export interface Manifest {
   readonly format: number;
   readonly release: string;
   readonly chunks: readonly ChunkRef[];
-  /** Identity of the cluster's last record: its offset and a hash of its bytes; -1 and '' before the first. */
-  readonly lastOffset: bigint;
-  readonly lastHash: string;
   readonly writtenTimeMs: number;
 }
 
-/** Where reading one partition has to go on. */
+/** How far one partition is checkpointed. */
 export interface PartitionManifest {
   readonly log: string;
   readonly partition: number;
   /** Partitions of the log when this was written. */
   readonly partitions: number;
-  /** Every cluster seen: the offset after its checkpoint, or of its first record while it has none. */
-  readonly clusters: readonly { readonly clusterUid: string; readonly nextOffset: bigint }[];
+  /** Offset after the last record that the checkpoints below hold. */
+  readonly nextOffset: bigint;
+  /** Identity of the record before nextOffset: its offset and a hash of its bytes; -1 and '' if there was none. */
+  readonly lastOffset: bigint;
+  readonly lastHash: string;
+  /** Every cluster seen, with its checkpoint that holds all of its records before nextOffset. */
+  readonly clusters: readonly { readonly clusterUid: string; readonly generation: number; readonly count: number }[];
   readonly writtenTimeMs: number;
 }
 
@@ -92,7 +98,7 @@ export function checksumOf(data: string): string {
 /** What a manifest's checksum covers: all of it but the time, in a fixed order. */
 function manifestText(m: Manifest): string {
   const chunks = m.chunks.map(({ id, table, bucket, checksum }) => [id, table, bucket, checksum]);
-  const position = [m.log, m.partition, m.nextOffset.toString(), m.lastOffset.toString(), m.lastHash];
+  const position = [m.log, m.partition, m.nextOffset.toString()];
   return JSON.stringify([m.clusterUid, m.cluster, m.generation, m.count, position, m.format, m.release, chunks]);
 }
 
@@ -104,27 +110,40 @@ async function insert(client: ClickHouseClient, table: string, values: readonly 
   }
 }
 
-/** Stores chunks of one cluster; they count only once a manifest names them. Throws PODTRAIL_QUERY_INVALID for one that is too large. */
-export async function writeChunks(client: ClickHouseClient, clusterUid: string, chunks: readonly Chunk[], nowMs: number): Promise<ChunkRef[]> {
+function chunkRow({ clusterUid, id, table, bucket, data }: Chunk, nowMs: number) {
+  const bytes = Buffer.byteLength(data);
+  if (bytes > MAX_CHUNK_BYTES) throw new StoreError('PODTRAIL_QUERY_INVALID', `chunk ${id} of ${table} has ${bytes} bytes, more than ${MAX_CHUNK_BYTES}`);
+  return { cluster_uid: clusterUid, chunk_id: id, table_name: table, bucket, checksum: checksumOf(data), written_time: nowMs, data };
+}
+
+/**
+ * Stores chunks of any clusters as they are produced, and returns what a manifest says of each, in order; they count only once one
+ * does. Throws PODTRAIL_QUERY_INVALID for a chunk that is too large.
+ */
+export async function writeChunks(client: ClickHouseClient, chunks: Iterable<Chunk>, nowMs: number): Promise<ChunkRef[]> {
   const refs: ChunkRef[] = [];
-  for (let at = 0; at < chunks.length; at += CHUNKS_A_REQUEST) {
-    const rows = [];
-    for (const { id, table, bucket, data } of chunks.slice(at, at + CHUNKS_A_REQUEST)) {
-      const bytes = Buffer.byteLength(data);
-      if (bytes > MAX_CHUNK_BYTES) throw new StoreError('PODTRAIL_QUERY_INVALID', `chunk ${id} of ${table} has ${bytes} bytes, more than ${MAX_CHUNK_BYTES}`);
-      const checksum = checksumOf(data);
-      refs.push({ id, table, bucket, checksum });
-      rows.push({ cluster_uid: clusterUid, chunk_id: id, table_name: table, bucket, checksum, written_time: nowMs, data });
-      await setImmediate(); // hashing and escaping a chunk takes milliseconds
+  let rows: ReturnType<typeof chunkRow>[] = [];
+  let bytes = 0;
+  for (const chunk of chunks) {
+    const row = chunkRow(chunk, nowMs);
+    refs.push({ id: chunk.id, table: chunk.table, bucket: chunk.bucket, checksum: row.checksum });
+    rows.push(row);
+    bytes += chunk.data.length;
+    if (bytes >= INSERT_BYTES || rows.length >= INSERT_ROWS) {
+      await insert(client, 'checkpoint_chunks', rows);
+      rows = [];
+      bytes = 0;
     }
-    await insert(client, 'checkpoint_chunks', rows);
+    await setImmediate(); // producing, hashing and escaping a chunk takes milliseconds
   }
+  if (rows.length > 0) await insert(client, 'checkpoint_chunks', rows);
   return refs;
 }
 
-/** Stores a manifest; from here on the checkpoint counts. All its chunks must be stored. */
-export async function writeManifest(client: ClickHouseClient, manifest: Manifest): Promise<void> {
-  const row = {
+/** Stores manifests; from here on their checkpoints count. All their chunks must be stored. */
+export async function writeManifests(client: ClickHouseClient, manifests: readonly Manifest[]): Promise<void> {
+  if (manifests.length === 0) return;
+  const rows = manifests.map((manifest) => ({
     cluster_uid: manifest.clusterUid,
     cluster: manifest.cluster,
     generation: manifest.generation,
@@ -135,12 +154,10 @@ export async function writeManifest(client: ClickHouseClient, manifest: Manifest
     format: manifest.format,
     release: manifest.release,
     chunks: JSON.stringify(manifest.chunks),
-    last_offset: manifest.lastOffset.toString(),
-    last_hash: manifest.lastHash,
     checksum: checksumOf(manifestText(manifest)),
     written_time: manifest.writtenTimeMs,
-  };
-  await insert(client, 'checkpoint_manifests', [row]);
+  }));
+  await insert(client, 'checkpoint_manifests', rows);
 }
 
 const chunkRefs = z.array(z.object({ id: z.string(), table: z.string(), bucket: z.number(), checksum: z.string() }));
@@ -155,8 +172,6 @@ const manifestRow = z.object({
   format: z.coerce.number(),
   release: z.string(),
   chunks: z.string(),
-  last_offset: z.coerce.bigint(),
-  last_hash: z.string(),
   checksum: z.string(),
   written_time_ms: z.coerce.number(),
 });
@@ -184,8 +199,6 @@ function decodeManifest(row: z.output<typeof manifestRow>): Manifest | undefined
     format: row.format,
     release: row.release,
     chunks: chunks.data,
-    lastOffset: row.last_offset,
-    lastHash: row.last_hash,
     writtenTimeMs: row.written_time_ms,
   };
   return checksumOf(manifestText(manifest)) === row.checksum ? manifest : undefined;
@@ -200,8 +213,8 @@ export async function readManifests(client: ClickHouseClient, clusterUids: reado
 /** The data of `refs` in their order; undefined where a chunk is missing or damaged. Yields to the event loop after each. */
 export async function readChunks(client: ClickHouseClient, clusterUid: string, refs: readonly ChunkRef[]): Promise<(string | undefined)[]> {
   const found = new Map<string, string>();
-  for (let at = 0; at < refs.length; at += CHUNKS_A_REQUEST) {
-    const ids = refs.slice(at, at + CHUNKS_A_REQUEST).map(({ id }) => id);
+  for (let at = 0; at < refs.length; at += CHUNKS_A_QUERY) {
+    const ids = refs.slice(at, at + CHUNKS_A_QUERY).map(({ id }) => id);
     try {
       const query_params = { cluster: clusterUid, ids };
       const result = await client.query({ query: CHUNK_DATA.sql, query_params, format: 'JSONEachRow' });
@@ -244,31 +257,45 @@ export async function loadCheckpoint(
   return { checkpoint: undefined, damaged };
 }
 
-/** Stores where reading a partition has to go on. */
+/** Stores how far a partition is checkpointed. The manifests it counts on must be stored. */
 export async function writePartition(client: ClickHouseClient, manifest: PartitionManifest): Promise<void> {
-  const { log, partition, partitions, writtenTimeMs } = manifest;
-  const clusters = JSON.stringify(manifest.clusters.map(({ clusterUid, nextOffset }) => [clusterUid, nextOffset.toString()]));
-  await insert(client, 'checkpoint_partitions', [{ log, partition, partitions, clusters, written_time: writtenTimeMs }]);
+  const row = {
+    log: manifest.log,
+    partition: manifest.partition,
+    partitions: manifest.partitions,
+    next_offset: manifest.nextOffset.toString(),
+    last_offset: manifest.lastOffset.toString(),
+    last_hash: manifest.lastHash,
+    clusters: JSON.stringify(manifest.clusters.map(({ clusterUid, generation, count }) => [clusterUid, generation, count])),
+    written_time: manifest.writtenTimeMs,
+  };
+  await insert(client, 'checkpoint_partitions', [row]);
 }
 
 const partitionRow = z.object({
   log: z.string(),
   partition: z.coerce.number(),
   partitions: z.coerce.number(),
+  next_offset: z.coerce.bigint(),
+  last_offset: z.coerce.bigint(),
+  last_hash: z.string(),
   clusters: z.string(),
   written_time_ms: z.coerce.number(),
 });
-const partitionClusters = z.array(z.tuple([z.string(), z.coerce.bigint()]));
+const partitionClusters = z.array(z.tuple([z.string(), z.number(), z.number()]));
 
 /** Every partition of every log ever read, the last written first. */
 export async function readPartitions(client: ClickHouseClient): Promise<PartitionManifest[]> {
   const rows = await runQuery(client, PARTITIONS, {}, partitionRow);
-  return rows.map(({ log, partition, partitions, clusters, written_time_ms }) => ({
-    log,
-    partition,
-    partitions,
-    clusters: partitionClusters.parse(parseJson(clusters)).map(([clusterUid, nextOffset]) => ({ clusterUid, nextOffset })),
-    writtenTimeMs: written_time_ms,
+  return rows.map((row) => ({
+    log: row.log,
+    partition: row.partition,
+    partitions: row.partitions,
+    nextOffset: row.next_offset,
+    lastOffset: row.last_offset,
+    lastHash: row.last_hash,
+    clusters: partitionClusters.parse(parseJson(row.clusters)).map(([clusterUid, generation, count]) => ({ clusterUid, generation, count })),
+    writtenTimeMs: row.written_time_ms,
   }));
 }
 

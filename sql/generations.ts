@@ -10,6 +10,10 @@ const DELETE_NEWER = loadQuery(import.meta.url, './queries/delete-newer-rows.sql
 const HIGHEST_VERSION = loadQuery(import.meta.url, './queries/highest-version.sql');
 const HIGHEST_GENERATION = loadQuery(import.meta.url, './queries/highest-generation.sql');
 
+const COUNT_LOST = loadQuery(import.meta.url, './queries/count-lost-incidents.sql');
+const RESOLVE_LOST = loadQuery(import.meta.url, './queries/resolve-lost-incidents.sql');
+const IDENTITY = loadQuery(import.meta.url, './queries/cluster-identity.sql');
+
 /** Bits of a version below the generation. */
 const COUNT_BITS = 40n;
 
@@ -43,4 +47,38 @@ export async function highestGeneration(client: ClickHouseClient, cluster: { rea
     highest = Math.max(highest, Number(version >> COUNT_BITS));
   }
   return highest;
+}
+
+/** First version of a generation: whatever is below it belongs to an older one. */
+export function generationFloor(generation: number): bigint {
+  return BigInt(generation) << COUNT_BITS;
+}
+
+/** How many incidents of `cluster` (its name) are open in a generation below `generation`. */
+export async function countLostIncidents(client: ClickHouseClient, cluster: string, generation: number): Promise<number> {
+  const values = { cluster, version: generationFloor(generation) };
+  const [{ incidents } = { incidents: 0 }] = await runQuery(client, COUNT_LOST, values, z.object({ incidents: z.coerce.number() }));
+  return incidents;
+}
+
+/**
+ * Resolves as `unknown` what countLostIncidents counts, at `timeMs` with `version`, which must be of `generation`. For a cluster that
+ * lost its checkpoint, once everything that still fails has come back. Repeatable.
+ */
+export async function resolveLostIncidents(
+  client: ClickHouseClient,
+  cluster: string,
+  generation: number,
+  at: { readonly timeMs: number; readonly version: bigint },
+): Promise<void> {
+  await runCommand(client, RESOLVE_LOST, { cluster, floor: generationFloor(generation), timeMs: at.timeMs, version: at.version });
+}
+
+/** Names and uids stored that are either of the two; one row with both equal, or none, means that they go together. */
+export async function storedIdentities(
+  client: ClickHouseClient,
+  cluster: { readonly uid: string; readonly name: string },
+): Promise<readonly { readonly uid: string; readonly name: string }[]> {
+  const rows = await runQuery(client, IDENTITY, { ...cluster }, z.object({ cluster: z.string(), cluster_uid: z.string() }));
+  return rows.map((row) => ({ uid: row.cluster_uid, name: row.cluster }));
 }

@@ -14,8 +14,6 @@ CREATE TABLE IF NOT EXISTS checkpoint_manifests
     format UInt32,
     release LowCardinality(String),
     chunks String CODEC(ZSTD(1)),
-    last_offset Int64,
-    last_hash String,
     checksum String,
     written_time DateTime64(3, 'UTC')
 )

@@ -10,8 +10,6 @@ SELECT
     format,
     release,
     chunks,
-    last_offset,
-    last_hash,
     checksum,
     toUnixTimestamp64Milli(written_time) AS written_time_ms
 FROM checkpoint_manifests FINAL

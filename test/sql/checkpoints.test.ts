@@ -12,11 +12,11 @@ import {
   readManifests,
   readPartitions,
   writeChunks,
-  writeManifest,
+  writeManifests,
   writePartition,
 } from '../../sql/checkpoints.ts';
 import { encodeRow, TABLE_NAMES } from '../../sql/encode-row.ts';
-import { highestGeneration, removeNewerRows } from '../../sql/generations.ts';
+import { countLostIncidents, highestGeneration, removeNewerRows, resolveLostIncidents, storedIdentities } from '../../sql/generations.ts';
 import { insertRows } from '../../sql/insert-rows.ts';
 import type { TestStore } from '../helpers/clickhouse.ts';
 import { openTestStore, select } from '../helpers/clickhouse.ts';
@@ -38,11 +38,11 @@ beforeEach(async () => {
 });
 
 function chunk(data: string, table = 'objects.pods', bucket = 0): Chunk {
-  return { id: randomUUID(), table, bucket, data };
+  return { clusterUid: UID, id: randomUUID(), table, bucket, data };
 }
 
 function manifest(count: number, chunks: readonly ChunkRef[], overrides: Partial<Manifest> = {}): Manifest {
-  const position = { log: 'kafka:pod-changes', partition: 3, nextOffset: BigInt(count) + 1n, lastOffset: BigInt(count), lastHash: 'abc' };
+  const position = { log: 'kafka:pod-changes', partition: 3, nextOffset: BigInt(count) + 1n };
   const identity = { clusterUid: UID, cluster: 'prod-eu', generation: 1, count, format: 1, release: '0.1.0' };
   return { ...identity, ...position, chunks, writtenTimeMs: NOW, ...overrides };
 }
@@ -51,9 +51,13 @@ function manifest(count: number, chunks: readonly ChunkRef[], overrides: Partial
 async function checkpoint(count: number, overrides: Partial<Manifest> = {}, shared?: ChunkRef): Promise<Manifest> {
   const writtenTimeMs = overrides.writtenTimeMs ?? NOW;
   const chunks = [chunk(`[["a",${count}]]`), ...(shared === undefined ? [chunk(`{"count":${count}}`, 'meta')] : [])];
-  const refs = await writeChunks(store.client, overrides.clusterUid ?? UID, chunks, writtenTimeMs);
+  const refs = await writeChunks(
+    store.client,
+    chunks.map((c) => ({ ...c, clusterUid: overrides.clusterUid ?? UID })),
+    writtenTimeMs,
+  );
   const written = manifest(count, shared === undefined ? refs : [...refs, shared], overrides);
-  await writeManifest(store.client, written);
+  await writeManifests(store.client, [written]);
   return written;
 }
 
@@ -77,9 +81,9 @@ async function counts(): Promise<number[]> {
 test('a checkpoint comes back as it was written', async () => {
   const large = `["${'é"\\\n漢'.repeat(100_000)}"]`.slice(0, 400_000);
   const chunks = [chunk(large), chunk('', 'meta'), chunk('[["\\ud83d",null]]', 'objects.nodes', 7)];
-  const refs = await writeChunks(store.client, UID, chunks, NOW);
-  const written = manifest(2 ** 40 - 1, refs, { nextOffset: 2n ** 63n, lastOffset: -1n, lastHash: '', writtenTimeMs: NOW + 1 });
-  await writeManifest(store.client, written);
+  const refs = await writeChunks(store.client, chunks, NOW);
+  const written = manifest(2 ** 40 - 1, refs, { nextOffset: 2n ** 63n, writtenTimeMs: NOW + 1 });
+  await writeManifests(store.client, [written]);
   const { checkpoint: read, damaged } = await loadCheckpoint(store.client, UID);
   assert.deepEqual(read?.manifest, written);
   assert.deepEqual(
@@ -91,7 +95,7 @@ test('a checkpoint comes back as it was written', async () => {
 
 test('more chunks than one request holds come back in order', async () => {
   const chunks = Array.from({ length: 30 }, (_, i) => chunk(`chunk ${i}`, 'objects.pods', i));
-  const refs = await writeChunks(store.client, UID, chunks, NOW);
+  const refs = await writeChunks(store.client, chunks, NOW);
   assert.deepEqual(
     await readChunks(store.client, UID, refs),
     chunks.map(({ data }) => data),
@@ -99,9 +103,9 @@ test('more chunks than one request holds come back in order', async () => {
 });
 
 test('a chunk of 1 MiB is taken, a byte more is refused', async () => {
-  await writeChunks(store.client, UID, [chunk('x'.repeat(MAX_CHUNK_BYTES))], NOW);
-  await assert.rejects(writeChunks(store.client, UID, [chunk(`${'x'.repeat(MAX_CHUNK_BYTES)}y`)], NOW), { code: 'PODTRAIL_QUERY_INVALID' });
-  await assert.rejects(writeChunks(store.client, UID, [chunk('é'.repeat(MAX_CHUNK_BYTES / 2 + 1))], NOW), { code: 'PODTRAIL_QUERY_INVALID' });
+  await writeChunks(store.client, [chunk('x'.repeat(MAX_CHUNK_BYTES))], NOW);
+  await assert.rejects(writeChunks(store.client, [chunk(`${'x'.repeat(MAX_CHUNK_BYTES)}y`)], NOW), { code: 'PODTRAIL_QUERY_INVALID' });
+  await assert.rejects(writeChunks(store.client, [chunk('é'.repeat(MAX_CHUNK_BYTES / 2 + 1))], NOW), { code: 'PODTRAIL_QUERY_INVALID' });
 });
 
 test('the highest generation wins, then the highest count; and none is a cluster without one', async () => {
@@ -116,7 +120,7 @@ test('the highest generation wins, then the highest count; and none is a cluster
 
 test('writing a checkpoint twice changes nothing', async () => {
   const chunks = [chunk('one')];
-  for (let i = 0; i < 2; i++) await writeManifest(store.client, manifest(5, await writeChunks(store.client, UID, chunks, NOW)));
+  for (let i = 0; i < 2; i++) await writeManifests(store.client, [manifest(5, await writeChunks(store.client, chunks, NOW))]);
   const { checkpoint: read } = await loadCheckpoint(store.client, UID);
   assert.deepEqual(read?.data, ['one']);
   assert.deepEqual(await counts(), [5]);
@@ -182,8 +186,8 @@ test('the two newest checkpoints stay, and what they share with older ones', asy
 
 test('chunks of a checkpoint that is being written stay', async () => {
   for (const count of [10, 20]) await checkpoint(count, { writtenTimeMs: NOW - HOUR });
-  const [fresh] = await writeChunks(store.client, UID, [chunk('in flight')], NOW - 30_000);
-  const [stale] = await writeChunks(store.client, UID, [chunk('abandoned')], NOW - HOUR);
+  const [fresh] = await writeChunks(store.client, [chunk('in flight')], NOW - 30_000);
+  const [stale] = await writeChunks(store.client, [chunk('abandoned')], NOW - HOUR);
   await cleanUp([UID], NOW);
   const ids = await storedIds();
   assert.ok(ids.includes(fresh?.id ?? ''));
@@ -221,18 +225,16 @@ test('a broken checkpoint does not push out a whole one, and its cluster is name
   assert.equal((await loadCheckpoint(store.client, UID)).checkpoint?.manifest.count, 20);
 });
 
-test('a partition remembers where every cluster of it goes on', async () => {
+test('a partition remembers how far it is checkpointed, the last written first', async () => {
   const clusters = [
-    { clusterUid: UID, nextOffset: 2n ** 60n },
-    { clusterUid: 'another', nextOffset: 0n },
+    { clusterUid: UID, generation: 3, count: 2 ** 40 - 1 },
+    { clusterUid: 'another', generation: 1, count: 0 },
   ];
-  await writePartition(store.client, { log: 'a', partition: 1, partitions: 12, clusters: [], writtenTimeMs: NOW });
-  await writePartition(store.client, { log: 'a', partition: 1, partitions: 12, clusters, writtenTimeMs: NOW + 1 });
-  await writePartition(store.client, { log: 'b', partition: 1, partitions: 1, clusters: [], writtenTimeMs: NOW + 2 });
-  assert.deepEqual(await readPartitions(store.client), [
-    { log: 'b', partition: 1, partitions: 1, clusters: [], writtenTimeMs: NOW + 2 },
-    { log: 'a', partition: 1, partitions: 12, clusters, writtenTimeMs: NOW + 1 },
-  ]);
+  const empty = { log: 'a', partition: 1, partitions: 12, nextOffset: 0n, lastOffset: -1n, lastHash: '', clusters: [], writtenTimeMs: NOW };
+  const full = { ...empty, nextOffset: 2n ** 63n, lastOffset: 2n ** 62n, lastHash: 'abc', clusters, writtenTimeMs: NOW + 1 };
+  const other = { ...empty, log: 'b', partitions: 1, writtenTimeMs: NOW + 2 };
+  for (const manifest of [empty, full, other]) await writePartition(store.client, manifest);
+  assert.deepEqual(await readPartitions(store.client), [other, full]);
 });
 
 test('rows of a cluster above a version go from every table, others stay', async () => {
@@ -270,6 +272,30 @@ test('the highest generation is found in rows and in checkpoints', async () => {
   await checkpoint(1, { generation: 9 });
   assert.equal(await highestGeneration(store.client, cluster), 9);
   assert.equal(await highestGeneration(store.client, { uid: 'none', name: 'none' }), 0);
+});
+
+test('incidents that an older generation left open are ended once, those that came back are not', async () => {
+  const head = (id: string, version: bigint, state = 'open'): string => encodeRow('incidents', { ...SAMPLE_ROWS.incidents, id, state }, version);
+  const [old, now] = [1n << 40n, 2n << 40n];
+  await insertRows(store.client, 'incidents', [head('lost', old + 5n), head('back', old + 6n), head('over', old + 7n, 'resolved'), head('back', now + 1n)]);
+  assert.equal(await countLostIncidents(store.client, 'prod-eu', 2), 1);
+  const at = { timeMs: NOW, version: now + 9n };
+  for (let i = 0; i < 2; i++) await resolveLostIncidents(store.client, 'prod-eu', 2, at);
+  assert.equal(await countLostIncidents(store.client, 'prod-eu', 2), 0);
+  const query = 'SELECT id, state, resolution, toUnixTimestamp64Milli(resolved_time) AS at, version FROM incidents FINAL ORDER BY id';
+  assert.deepEqual(await select(store.client, query), [
+    { id: 'back', state: 'open', resolution: '', at: '0', version: String(now + 1n) },
+    { id: 'lost', state: 'resolved', resolution: 'unknown', at: String(NOW), version: String(now + 9n) },
+    { id: 'over', state: 'resolved', resolution: '', at: '0', version: String(old + 7n) },
+  ]);
+});
+
+test('a cluster is known by name and by uid', async () => {
+  await insertRows(store.client, 'clusters', [encodeRow('clusters', SAMPLE_ROWS.clusters, 1n)]);
+  const known = [{ uid: UID, name: 'prod-eu' }];
+  assert.deepEqual(await storedIdentities(store.client, { uid: UID, name: 'renamed' }), known);
+  assert.deepEqual(await storedIdentities(store.client, { uid: 'replaced', name: 'prod-eu' }), known);
+  assert.deepEqual(await storedIdentities(store.client, { uid: 'new', name: 'new' }), []);
 });
 
 test('checksums are those of sha256', () => {
