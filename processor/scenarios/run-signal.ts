@@ -43,7 +43,7 @@ function mayHaveEnded({ pod }: PodView): boolean {
   const { phase, containerStatuses = [], initContainerStatuses = [] } = pod.status;
   if (phase === 'Succeeded') return false;
   return [...containerStatuses, ...initContainerStatuses].some(
-    ({ state, lastState }) => state?.terminated !== undefined || lastState?.terminated !== undefined,
+    ({ state, lastState, restartCount }) => (restartCount ?? 0) > 0 || state?.terminated !== undefined || lastState?.terminated !== undefined,
   );
 }
 
