@@ -1,5 +1,6 @@
 -- Ends the incidents of {cluster} that are open in a generation below {floor}: nobody knows how they went on (design D3).
--- The key stays, so each row replaces its own; once it has, nothing matches any more.
+-- The key stays, so each row replaces its own; once it has, nothing matches any more. A subquery, because the aliases of REPLACE
+-- would stand for the columns in WHERE.
 INSERT INTO incidents
 SELECT * REPLACE (
     'resolved' AS state,
@@ -9,5 +10,9 @@ SELECT * REPLACE (
     fromUnixTimestamp64Milli({timeMs:Int64}, 'UTC') AS updated_time,
     {version:UInt64} AS version
 )
-FROM incidents FINAL
-WHERE cluster = {cluster:String} AND state != 'resolved' AND version < {floor:UInt64}
+FROM
+(
+    SELECT *
+    FROM incidents FINAL
+    WHERE cluster = {cluster:String} AND state != 'resolved' AND version < {floor:UInt64}
+)
