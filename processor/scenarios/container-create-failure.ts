@@ -5,7 +5,7 @@
  * Thresholds: createMs since the first failing attempt, failedCreates refusals of a controller, at once for pods that ended by it; ms and count (design §4).
  * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
  */
-import { conditionOf, createdMs, timeOf } from './conditions.ts';
+import { conditionOf, createdMs, isTerminal, timeOf } from './conditions.ts';
 import { endedPodOf } from './ended-pod.ts';
 import { containerSubject, eventEvidence, fieldEvidence, nameOf, shortText, subjectText } from './evidence.ts';
 import { failedCreateOf, refusalDueMs } from './failed-create.ts';
@@ -49,7 +49,7 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
   const { pod, thresholds } = view;
   const { cause, container, text, sinceMs, specific } = failure;
   const subject = containerSubject(view, pod, container);
-  const ended = pod.status.phase === 'Failed';
+  const ended = isTerminal(pod);
   return {
     scenario: 'container_create_failure',
     cause,
@@ -61,6 +61,7 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
     rank: rankOf(cause),
     fact: { value: `${cause}${container === '' ? '' : ` ${container}`}`, timeMs: sinceMs },
     dueTimeMs: ended ? sinceMs : sinceMs + thresholds.createMs,
+    ...(failure.recheckTimeMs !== undefined && { recheckTimeMs: failure.recheckTimeMs }),
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot start: ${PHRASES[cause] ?? 'it cannot be created'}: ${shortText(coreOf(text), 200)}`,
     evidence: failure.evidence,

@@ -48,6 +48,7 @@ function signalOf(view: PodView, failure: StartFailure): Signal {
     rank: specific ? 20 : 10,
     fact: { value: `${cause} ${failure.volume || failure.container}`.trim(), timeMs: sinceMs },
     dueTimeMs: sinceMs + thresholds.dependencyMs,
+    ...(failure.recheckTimeMs !== undefined && { recheckTimeMs: failure.recheckTimeMs }),
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot start: ${PHRASES[cause] ?? 'a dependency fails'}: ${shortText(coreOf(text), 200)}`,
     evidence: [...failure.evidence, ...absenceEvidence(view, failure)],

@@ -5,6 +5,7 @@
  */
 import type { ContainerStatus, Pod } from '../../collector/objects.ts';
 import { conditionOf, isBound, isTerminal, timeOf } from './conditions.ts';
+import { endedPodOf } from './ended-pod.ts';
 import { eventEvidence, fieldEvidence } from './evidence.ts';
 import type { Evidence, PodView, SeenEvent } from './scenario.ts';
 import type { StartMeaning, StartStage } from './start-messages.ts';
@@ -21,6 +22,8 @@ export interface StartFailure extends StartMeaning {
   /** The text names its cause; false for a summary that only says what is awaited. */
   readonly specific: boolean;
   readonly evidence: readonly Evidence[];
+  /** Of a pod that ended by it, when to look for a successor again. */
+  readonly recheckTimeMs?: number;
   /** The volume at fault by the name the Event gives it (of the spec, or of the PersistentVolume), or ''. */
   readonly volume: string;
 }
@@ -30,8 +33,15 @@ export function startFailuresOf(view: PodView): readonly StartFailure[] {
   const { pod } = view;
   if (!isBound(pod) || pod.metadata.deletionTimestamp !== undefined) return [];
   const own = statusesOf(pod).flatMap(({ status, path }) => containerFailure(view, status, path) ?? []);
+  if (isTerminal(pod)) return own.flatMap((failure) => endedFailure(view, failure));
   const whole = own.length === 0 && isHeldUp(pod) ? podFailure(view) : undefined;
   return whole === undefined ? own : [whole];
+}
+
+/** The object of a pod that ended stays; its failure does not, once a successor started. */
+function endedFailure(view: PodView, failure: StartFailure): readonly StartFailure[] {
+  const { stands, recheckTimeMs } = endedPodOf(view, view.pod, failure.sinceMs);
+  return stands ? [{ ...failure, recheckTimeMs }] : [];
 }
 
 interface PlacedStatus {
@@ -102,7 +112,7 @@ const CALM: readonly string[] = ['', 'ContainerCreating', 'PodInitializing'];
 
 /** No container runs or has an error of its own, and the sandbox is not known to be up: volumes or sandbox are what is awaited. */
 function isHeldUp(pod: Pod): boolean {
-  if (isTerminal(pod) || conditionOf(pod, 'PodReadyToStartContainers')?.status === 'True' || conditionOf(pod, 'PodHasNetwork')?.status === 'True') return false;
+  if (conditionOf(pod, 'PodReadyToStartContainers')?.status === 'True' || conditionOf(pod, 'PodHasNetwork')?.status === 'True') return false;
   return statusesOf(pod).every(({ status }) => status.state?.running === undefined && CALM.includes(status.state?.waiting?.reason ?? ''));
 }
 

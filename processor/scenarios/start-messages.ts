@@ -39,12 +39,13 @@ const CONFIG: readonly Row[] = [
 const EXEC =
   /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output)|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|hcsshim::.{0,40}createprocess|createprocess: failure|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
 
+/** The limit killed the process before it ran, or the runtime refuses to try; also of a sandbox, which lives in the pod's cgroup. */
+const MEMORY =
+  /oom-?killed|memory limit too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
+
 /** A container: CreateContainerError, RunContainerError, StartError, ContainerCannotRun. Mounts come first, since the command comes after. */
 const CONTAINER: readonly Row[] = [
-  [
-    /oom-?killed|memory limit too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i,
-    creates('memory_limit_too_low'),
-  ],
+  [MEMORY, creates('memory_limit_too_low')],
   // Hooks and shims are the node's programs, not the pod's command.
   [
     /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim|nvidia-container|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
@@ -76,15 +77,15 @@ const TINY_BYTES = 16 * 1_048_576;
 
 /** Total: a container stage of no known text is runtime_error, a sandbox stage is sandbox_failed, a config stage is other. */
 export function classifyStartError(stage: StartStage, text: string, containers: readonly Container[] = []): StartMeaning {
-  const rows = stage === 'config' ? CONFIG : CONTAINER;
-  const isSandbox = stage === 'sandbox';
-  if (!isSandbox) {
-    const known = rows.find(([pattern]) => pattern.test(text));
-    if (known !== undefined) return known[1];
-    if (stage === 'config') return creates('other');
-  } else if (CONTAINER[0]?.[0].test(text) === true) return creates('memory_limit_too_low');
+  if (stage === 'config') return meaningIn(CONFIG, text) ?? creates('other');
+  const known = stage === 'sandbox' ? meaningIn([[MEMORY, creates('memory_limit_too_low')]], text) : meaningIn(CONTAINER, text);
+  if (known !== undefined) return known;
   if (DIED_EARLY.test(text) && containers.some(hasTinyLimit)) return creates('memory_limit_too_low');
-  return creates(isSandbox ? 'sandbox_failed' : 'runtime_error');
+  return creates(stage === 'sandbox' ? 'sandbox_failed' : 'runtime_error');
+}
+
+function meaningIn(rows: readonly Row[], text: string): StartMeaning | undefined {
+  return rows.find(([pattern]) => pattern.test(text))?.[1];
 }
 
 /** Also `128m`, a tenth of a byte: the typing error that people make. */
