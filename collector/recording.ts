@@ -60,7 +60,7 @@ function oneLine(error: z.ZodError): string {
 }
 
 export interface RecordingEncoderOptions {
-  /** uid: by default that of the namespace kube-system if the first lists hold it, else a hash of name and first line. */
+  /** uid: by default that of the namespace kube-system if the first lists hold it, else a hash of the name and the time of the first line. */
   readonly cluster: { readonly name: string; readonly uid?: string };
   /** Added to every time, inside the objects too, ms; rounded to whole seconds, the resolution of Kubernetes' times. */
   readonly shiftMs?: number;
@@ -90,8 +90,8 @@ export function createRecordingEncoder(options: RecordingEncoderOptions): Record
     const [first] = held;
     if (first === undefined) return [];
     const resources = RESOURCES.filter((resource) => held.some((line) => line.type === 'LIST' && line.resource === resource));
-    const uid = options.cluster.uid ?? findClusterUid(held) ?? digest(options.cluster.name, JSON.stringify(first));
-    run = createRun({ uid, name: options.cluster.name }, digest(uid, String(first.t + shiftMs)), first.t + shiftMs);
+    const uid = options.cluster.uid ?? findClusterUid(held) ?? digest(options.cluster.name, String(first.t - shiftMs));
+    run = createRun({ uid, name: options.cluster.name }, digest(uid, String(first.t)), first.t);
     const records = run.begin(resources);
     for (const line of held.splice(0)) records.push(...run.push(line));
     return records;
