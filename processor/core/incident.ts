@@ -50,12 +50,12 @@ export interface Incident {
   readonly groupKey: string;
 }
 
-/** What an incident may be grouped by, the most telling first: scenario and the shared thing. */
+/** What an incident may be grouped by, the most telling first: scenario, cause and the shared thing. */
 export function groupKeys(incident: Incident): readonly { readonly key: string; readonly kind: string; readonly value: string }[] {
   const kinds = ['image', 'claim', 'node', 'registry'] as const;
   return kinds.flatMap((kind) => {
     const value = incident.shared[kind];
-    return value === undefined || value === '' ? [] : [{ key: `${incident.scenario}|${kind}|${value}`, kind, value }];
+    return value === undefined || value === '' ? [] : [{ key: `${incident.scenario}/${incident.cause}|${kind}|${value}`, kind, value }];
   });
 }
 

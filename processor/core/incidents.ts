@@ -67,7 +67,8 @@ function strongestByKey(signals: readonly Signal[]): ReadonlyMap<string, Signal>
   return strongest;
 }
 
-const memberKey = (incident: string, uid: string): string => `${incident}/${uid}`;
+/** Key of a member in its table. */
+export const memberKey = (incident: string, uid: string): string => `${incident}/${uid}`;
 
 /** Stores the new version of an unresolved incident. */
 export function put(engine: Engine, incident: Incident): void {
@@ -150,7 +151,7 @@ function memberFails(engine: Engine, source: Source, id: string, signal: Signal)
     const pods = incident.pods + (source.kind === 'pod' ? joins : 0);
     incident = { ...incident, failing: incident.failing + 1, members: incident.members + joins, pods };
     const firstMs = known?.firstMs ?? Math.min(signal.fact.timeMs, nowMs);
-    putMember(engine, incident, { ...memberOf(source, id), firstMs, lastMs: nowMs, state: 'failing' });
+    addMember(engine, incident, { ...memberOf(source, id), firstMs, lastMs: nowMs, state: 'failing' });
     setMembership(engine, source.uid, incidentKey(incident.track, incident.subject), { id, scenario: signal.scenario });
   }
   if (incident.state === 'recovering') incident = relapse(engine, incident, source);
@@ -164,7 +165,8 @@ function memberOf(source: Source, incident: string): Omit<Member, 'firstMs' | 'l
   return { incidentId: incident, kind, namespace: metadata.namespace, name: metadata.name, uid: source.uid, node };
 }
 
-function putMember(engine: Engine, incident: Incident, member: Member): void {
+/** Stores a member, new or changed, and writes its row. */
+export function addMember(engine: Engine, incident: Incident, member: Member): void {
   const key = memberKey(incident.id, member.uid);
   engine.state.tables.members.set(key, member);
   engine.state.indexes.membersOf.add(incident.id, key);
@@ -183,7 +185,8 @@ function putMember(engine: Engine, incident: Incident, member: Member): void {
   });
 }
 
-function setMembership(engine: Engine, uid: string, key: string, membership: { readonly id: string; readonly scenario: ScenarioId } | undefined): void {
+/** Notes, or forgets, that a source is a member of the incident with this key. */
+export function setMembership(engine: Engine, uid: string, key: string, membership: { readonly id: string; readonly scenario: ScenarioId } | undefined): void {
   const { sources } = engine.state.tables;
   const { [key]: _before, ...others } = sources.get(uid)?.memberOf ?? {};
   const next = membership === undefined ? others : { ...others, [key]: membership };
@@ -243,7 +246,7 @@ function memberRecovers(engine: Engine, source: Source, id: string): void {
   // A pod on its way out says nothing about health, and its container's start nothing about recovery.
   const leaving = source.object.metadata.deletionTimestamp !== undefined;
   const sinceMs = leaving ? state.meta.streamTimeMs : wellSinceMs(engine, incident, source);
-  putMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: leaving ? 'gone' : 'recovering' });
+  addMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: leaving ? 'gone' : 'recovering' });
   const after = { ...incident, failing: incident.failing - 1, sawHealth: incident.sawHealth || !leaving };
   calm(engine, after, Math.max(sinceMs, incident.recoveringSinceMs), `${nameOf(source.object)} is ${leaving ? 'being deleted' : 'well'}`);
 }
@@ -268,7 +271,7 @@ export function sourceGone(engine: Engine, source: Source): void {
     const incident = state.tables.incidents.get(id);
     const member = state.tables.members.get(memberKey(id, source.uid));
     if (incident === undefined || member === undefined) continue;
-    putMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: 'gone' });
+    addMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: 'gone' });
     const after = { ...incident, failing: incident.failing - (member.state === 'failing' ? 1 : 0) };
     calm(engine, after, state.meta.streamTimeMs, `${nameOf(source.object)} is gone`);
     resolveIfSubjectGone(engine, id);
@@ -340,7 +343,7 @@ export function resolve(engine: Engine, incident: Incident, resolution: Resoluti
   const resolved: Incident = { ...told, state: 'resolved', resolution, resolvedMs: nowMs, failing: 0 };
   for (const key of indexes.membersOf.get(incident.id)) {
     const member = tables.members.get(key) as Member;
-    if (member.state !== 'gone') putMember(engine, incident, { ...member, state: 'recovered' });
+    if (member.state !== 'gone') addMember(engine, incident, { ...member, state: 'recovered' });
     tables.members.delete(key);
     indexes.membersOf.remove(incident.id, key);
     setMembership(engine, member.uid, incidentKey(incident.track, incident.subject), undefined);

@@ -5,6 +5,7 @@ import type { ClusterView, PodHistory, Scenario, ScenarioId, Signal } from '../s
 import { inSync, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
 import { reconcile } from './incidents.ts';
+import { syncNodeMembers, withoutExplained } from './node-incidents.ts';
 import { controllerUid } from './state.ts';
 import { resourceOfKind } from './workload.ts';
 
@@ -15,11 +16,14 @@ const CONTROLLER_TABLES = ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] 
 export function judgeDirty(engine: Engine, view: ClusterView, where: string): void {
   const { state } = engine;
   if (state.tables.dirty.size === 0 || !inSync(state, 'pods')) return;
-  for (const key of state.tables.dirty.keys()) {
-    state.tables.dirty.delete(key);
-    const at = key.indexOf('/');
-    const source = findSource(engine, key.slice(0, at), key.slice(at + 1));
-    if (source !== undefined) judge(engine, view, source, where);
+  // Judging a node marks its pods once more: the second turn is the last.
+  for (let turn = 0; turn < 2; turn++) {
+    for (const key of state.tables.dirty.keys()) {
+      state.tables.dirty.delete(key);
+      const at = key.indexOf('/');
+      const source = findSource(engine, key.slice(0, at), key.slice(at + 1));
+      if (source !== undefined) judge(engine, view, source, where);
+    }
   }
 }
 
@@ -77,7 +81,8 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
       deadLetter(engine, source, scenario.id, where, error);
     }
   }
-  reconcile(engine, source, signals, skipped);
+  reconcile(engine, source, withoutExplained(engine, source, signals), skipped);
+  if (source.kind === 'node') syncNodeMembers(engine, source.object.metadata.name);
 }
 
 /** The workload is the subject: it must be known, or known not to be collected. */

@@ -236,9 +236,9 @@ export function subjectKey(subject: { readonly kind: string; readonly namespace:
   return `${subject.kind}/${subject.namespace}/${subject.name}`;
 }
 
-/** Moves an incident among those alike when what it shares, or its scenario, has changed. */
+/** Moves an incident among those alike when what it shares, its scenario or its cause has changed. */
 export function reindexShared(indexes: Indexes, before: Incident | undefined, after: Incident): void {
-  if (before !== undefined && before.shared === after.shared && before.scenario === after.scenario) return;
+  if (before !== undefined && before.shared === after.shared && before.scenario === after.scenario && before.cause === after.cause) return;
   if (before !== undefined && !before.isParent) for (const { key } of groupKeys(before)) indexes.alike.remove(key, before.id);
   if (!after.isParent) for (const { key } of groupKeys(after)) indexes.alike.add(key, after.id);
 }

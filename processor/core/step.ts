@@ -15,6 +15,7 @@ import { groupIncidents } from './grouping.ts';
 import type { Engine } from './incidents.ts';
 import { emitIncidents, recoveryDue, sourceGone, subjectGone } from './incidents.ts';
 import { judgeDirty, releaseHeld } from './judge.ts';
+import { leaveNode } from './node-incidents.ts';
 import type { Applied } from './objects.ts';
 import { applySessionRecord, emitPod, nextDaily } from './objects.ts';
 import { decodeRules } from './rules-config.ts';
@@ -119,6 +120,7 @@ function applyObjects(engine: Engine, applied: Applied, type: ChangeRecord['type
   for (const { resource, object } of applied.removed) {
     const kind = resource === 'pods' ? 'pod' : resource === 'nodes' ? 'node' : 'controller';
     sourceGone(engine, { kind, uid: object.metadata.uid, object });
+    if (kind === 'pod') leaveNode(engine, object as Pod);
     subjectGone(engine, object);
   }
   const listed = type === 'SNAPSHOT_BEGIN' || type === 'SNAPSHOT_END';
