@@ -23,7 +23,7 @@ export type PullCause =
 
 export interface PullVerdict {
   readonly cause: PullCause;
-  readonly detail: '' | 'credential_plugin' | 'dns' | 'refused' | 'kubelet_qps' | 'registry_limit' | 'signature';
+  readonly detail: '' | 'credential_plugin' | 'dns' | 'refused' | 'public_endpoint_acl' | 'kubelet_qps' | 'registry_limit' | 'signature';
   readonly confidence: Confidence;
   /** The next attempt may succeed by itself, so that one failure is no incident yet. */
   readonly transient: boolean;
@@ -66,7 +66,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'image_corrupt',
     words:
-      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported manifest|schema ?(?:version )?1\b/,
+      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b/,
   },
   // The runtime's own socket: nothing is known of the registry.
   { cause: 'other', words: /dial unix|(?:containerd|docker|crio|dockershim)\.sock|cannot connect to the docker daemon|transport is closing/ },
@@ -75,6 +75,8 @@ const FAMILIES: readonly Family[] = [
     cause: 'registry_tls',
     words: /x509|certificate|\b(?:tls|ssl):|\bssl\b|http response to https client|http request to an https server|malformed http response|handshake failure/,
   },
+  // Access lists of registry endpoints, as Azure's says it.
+  { cause: 'registry_network', detail: 'public_endpoint_acl', words: /client with ip .{0,60}not allowed|not in the (?:ip )?(?:allow|white) ?list/ },
   {
     cause: 'registry_network',
     detail: 'dns',
@@ -102,7 +104,7 @@ const FAMILIES: readonly Family[] = [
     ambiguous: true,
     confidence: 'likely',
     words:
-      /(?:does not|may not) exist or may|or it may not exist|insufficient_scope|access to the (?:requested )?resource is (?:denied|not authorized)|unauthorized to access repository|denied: denied|\b403\b|forbidden|denied$/,
+      /(?:does not|may not) exist or may|or it may not exist|insufficient_scope|access to the (?:requested )?resource is (?:denied|not authorized)|unauthorized to access repository|denied: denied|\b403\b|forbidden|(?:^|: )denied$/,
   },
   {
     cause: 'registry_auth',

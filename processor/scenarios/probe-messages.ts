@@ -38,7 +38,7 @@ export function readUnhealthy(note: string): { readonly probe: ProbeName; readon
 
 /** The container had gone before the probe could run: says nothing of the probe or the application. */
 export function isProbeOrphan(output: string): boolean {
-  return /container (?:is )?not (?:created or )?running|stopped container|not in running state|(?:task|container) \S+ not found|no running task|no such container|already exited/i.test(
+  return /container (?:is )?not (?:created or )?running|stopped container|not in running state|(?:task|container) \S+ not found|no running task|no such container|already exited|container is in \w*exited/i.test(
     output,
   );
 }
@@ -63,7 +63,7 @@ const COMMAND_MISSING = /executable file.{0,200}not found|no such file or direct
 /** `/bin/sh: 1: curl: not found`, `bash: line 1: curl: command not found`. */
 const SHELL_MISSES = /^(?:\/\S+|\w+): (?:(?:line )?\d+: )?\S+: (?:command )?not found\b/m;
 const EXEC_TIMED_OUT =
-  /^command (?:timed out|"?.{0,400}"? timed out)|code = DeadlineExceeded|timeout .{0,40}exceeded|deadline exceeded|exec probe .{0,60}timed out/is;
+  /\bcommand (?:timed out|"?.{0,400}"? timed out)|code = DeadlineExceeded|timeout .{0,40}exceeded|deadline exceeded|exec probe .{0,60}timed out/is;
 
 function classifyExec(output: string): ProbeVerdict {
   const started = !NOT_STARTED.test(output);
@@ -81,14 +81,18 @@ function classifyNetwork(output: string): ProbeVerdict {
     return verdict('other', 'its port is not one of the container');
   if (/server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i.test(output))
     return verdict('probe_http_status', 'it speaks HTTPS to a plain HTTP port');
-  if (/malformed HTTP|http2?: .*frame|transport connection broken/i.test(output)) return verdict('probe_http_status', 'its port does not speak HTTP');
+  if (/malformed HTTP/i.test(output)) return verdict('probe_http_status', 'its port does not speak HTTP');
   if (/does not implement the grpc health protocol|unknown service grpc\.health/i.test(output))
     return verdict('other', 'the server has no gRPC health service');
   if (/no such host|invalid URL|unsupported protocol scheme/i.test(output)) return verdict('other', 'its host or URL is no address');
   if (/tls:|x509/i.test(output)) return verdict('probe_http_status', 'the TLS handshake with its port fails');
-  if (/connection refused|actively refused|connection reset|broken pipe|\bEOF\b|no route to host|network is unreachable|host is down/i.test(output))
+  if (
+    /connection refused|actively refused|connection reset|broken pipe|\bEOF\b|no route to host|network is unreachable|host is (?:down|unreachable)/i.test(
+      output,
+    )
+  )
     return verdict('probe_connection_refused');
   if (/deadline exceeded|timeout|timed out|DeadlineExceeded/i.test(output)) return verdict('probe_timeout');
-  if (/service unhealthy|NOT_SERVING|responded with/i.test(output)) return verdict('probe_http_status');
+  if (/service unhealthy|NOT_SERVING|responded with|health rpc failed/i.test(output)) return verdict('probe_http_status');
   return verdict('other');
 }

@@ -70,7 +70,10 @@ function isWanted(view: PodView, container: ContainerReading, run: FinishedRun):
   if (metadata.deletionTimestamp !== undefined || run.reason === 'RestartingAllContainers') return true;
   if ((status.reason ?? '') !== '' && status.reason !== 'DeadlineExceeded') return true;
   const asked = /definition changed|resize requires restart|^Stopping container/;
-  return container.events.some((event) => event.reason === 'Killing' && asked.test(event.note) && isNear(event, run, graceMs(view, undefined)));
+  const grace = graceMs(view, undefined);
+  if (container.events.some((event) => event.reason === 'Killing' && asked.test(event.note) && isNear(event, run, grace))) return true;
+  // The sandbox under it was replaced, as after a reboot of the node: nothing that the container did.
+  return view.events.some((event) => event.reason === 'SandboxChanged' && isNear(event, run, grace));
 }
 
 function graceMs(view: PodView, probe: Probe | undefined): number {

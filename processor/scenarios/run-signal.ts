@@ -94,7 +94,7 @@ export function buildRunSignal(view: PodView, story: RunStory, finding: RunFindi
     track: 'run',
     fact: { value: `restartCount=${container.restartCount}`, timeMs: endedMs(view, run) },
     recoverAfterMs: staysEnded(container, run) ? recoverMs : recoverRunningMs,
-    ...(probationEnd !== undefined && { recheckTimeMs: probationEnd }),
+    ...(probationEnd !== undefined && probationEnd > view.nowMs && { recheckTimeMs: probationEnd }),
     ...finding,
   };
 }

@@ -610,6 +610,83 @@ const cases: readonly Case[] = [
     'reg.local/a:1',
     'image pull failed for reg.local/a:1 because the signature validation failed: Source image rejected: Invalid GPG signature',
   ],
+  // the same meanings in the words of others
+  [
+    'registry_network',
+    'public_endpoint_acl',
+    'x.azurecr.io/i:1',
+    daemon(
+      'Head "https://x.azurecr.io/v2/i/manifests/1": denied: client with IP \'20.1.2.3\' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.',
+    ),
+  ],
+  ['registry_network', 'dns', 'nginx', daemon('Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: Try again')],
+  ['registry_network', '', 'nginx', daemon('error pulling image configuration: download failed after attempts=6: dial tcp 104.18.121.25:443: i/o timeout')],
+  [
+    'registry_network',
+    '',
+    'reg.local/a',
+    'pinging container registry reg.local: Get "https://reg.local/v2/": dial tcp 10.0.0.1:443: connect: permission denied',
+  ],
+  ['pull_timeout', '', 'nginx', daemon('error pulling image configuration: download failed after attempts=6: EOF')],
+  [
+    'pull_timeout',
+    '',
+    'reg.local/a',
+    daemon('unexpected error when reading response body. Please retry. Error: read tcp 10.0.0.4:41000->10.1.1.1:443: use of closed network connection'),
+  ],
+  ['registry_unavailable', '', 'quay.io/a/b', 'reading manifest v1 in quay.io/a/b: StatusCode: 503, "<html><body><h1>503 Service Unavailable</h1>"'],
+  [
+    'registry_unavailable',
+    '',
+    'reg.local/a',
+    'initializing source docker://reg.local/a:1: Requesting bearer token: invalid status code from registry 502 (Bad Gateway)',
+  ],
+  ['registry_unavailable', '', 'reg.local/a', daemon('Head "https://reg.local/v2/a/manifests/1": Service Unavailable')],
+  [
+    'registry_auth',
+    '',
+    'reg.local/a',
+    'initializing source docker://reg.local/a:1: Requesting bearer token: invalid status code from registry 403 (Forbidden)',
+  ],
+  ['registry_auth', '', 'registry.gitlab.com/a/b', daemon('Get "https://registry.gitlab.com/v2/a/b/manifests/1": unauthorized: HTTP Basic: Access denied')],
+  [
+    'registry_auth',
+    '',
+    '1.dkr.ecr.us-east-1.amazonaws.com/a:1',
+    daemon(
+      'denied: User: arn:aws:sts::1:assumed-role/node/i-1 is not authorized to perform: ecr:BatchGetImage on resource: arn:aws:ecr:us-east-1:1:repository/a because no identity-based policy allows it',
+    ),
+  ],
+  ['registry_auth', '', 'art.example.com/a', daemon('unauthorized: The client does not have permission for manifest: a/1/manifest.json')],
+  ['registry_auth', '', 'nginx', daemon('unauthorized: incorrect username or password')],
+  [
+    'image_not_found',
+    '',
+    'reg.local/a',
+    'Error: initializing source docker://reg.local/a:1: reading manifest 1 in reg.local/a: StatusCode: 404, "page not found"',
+  ],
+  ['image_not_found', '', 'reg.local/a', daemon('download failed after attempts=1: unknown blob')],
+  [
+    'image_corrupt',
+    '',
+    'reg.local/a',
+    'copying system image from manifest list: parsing image configuration: unsupported image-specific operation on artifact with type "application/vnd.docker.container.image.v1+json"',
+  ],
+  [
+    'image_corrupt',
+    '',
+    'reg.local/a',
+    unpack(
+      'reg.local/a:1',
+      `failed to extract layer ${DIGEST}: failed to get stream processor for application/vnd.in-toto+json: no processor for media-type: unknown`,
+    ),
+  ],
+  [
+    'image_corrupt',
+    '',
+    'reg.local/a',
+    unpack('reg.local/a:1', `failed commit on ref "config-${DIGEST}": failed size validation: 5168 != 5167: failed precondition`),
+  ],
   // the runtime itself, and what nobody knows
   [
     'other',

@@ -27,6 +27,10 @@ const cases: readonly (readonly [ProbeKind, ProbeCause, boolean, string])[] = [
   ['http', 'other', true, 'Get "http://web.invalid:8080/": dial tcp: lookup web.invalid on 10.0.0.10:53: no such host'],
   ['http', 'other', true, "couldn't find port: {%!d(int=1) 0 admin}"],
   ['http', 'other', true, 'strconv.Atoi: parsing "http": invalid syntax'],
+  ['http', 'probe_connection_refused', false, 'Get "http://10.1.2.3:8080/": net/http: HTTP/1.x transport connection broken: unexpected EOF'],
+  ['grpc', 'probe_timeout', false, 'timeout: health rpc did not complete within 1s'],
+  ['grpc', 'probe_http_status', false, 'error: health rpc failed: rpc error: code = Unknown desc = boom'],
+  ['exec', 'probe_timeout', false, 'rpc error: code = Unknown desc = command error: command timed out, stdout: , stderr: , exit code -1'],
   ['tcp', 'probe_connection_refused', false, 'dial tcp 10.1.2.3:5432: connect: connection refused'],
   ['tcp', 'probe_timeout', false, 'dial tcp 10.1.2.3:5432: i/o timeout'],
   ['grpc', 'probe_http_status', false, 'service unhealthy (responded with "NOT_SERVING")'],
@@ -109,6 +113,7 @@ test('knows a probe that ran into a container that was gone', () => {
     'rpc error: code = Unknown desc = container not running (1a2b)',
     'cannot exec in a stopped container: unknown',
     'rpc error: code = Unknown desc = container is not created or running',
+    'rpc error: code = Unknown desc = failed to exec in container: container is in CONTAINER_EXITED state',
   ];
   assert.deepEqual(
     gone.filter((output) => !isProbeOrphan(output)),

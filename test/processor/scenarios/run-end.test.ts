@@ -57,6 +57,11 @@ const cases: readonly (readonly [name: string, given: Given, kind: string])[] = 
   ['all containers restarted in place', { reason: 'RestartingAllContainers' }, 'wanted'],
   ['an edited image', { events: [{ reason: 'Killing', note: 'Container app definition changed, will be restarted', last: -15 }] }, 'wanted'],
   ['an in-place resize', { events: [{ reason: 'Killing', note: 'Container app resize requires restart', last: -15 }] }, 'wanted'],
+  [
+    'a replaced sandbox',
+    { events: [{ reason: 'SandboxChanged', note: 'Pod sandbox changed, it will be killed and re-created.', fieldPath: '', last: -9 }] },
+    'wanted',
+  ],
   ['an image edited long before', { events: [{ reason: 'Killing', note: 'Container app definition changed, will be restarted', last: -100 }] }, 'exit'],
   ['liveness kill, SIGTERM ignored', { events: [{ reason: 'Killing', note: kill, last: -40 }] }, 'probe'],
   ['liveness kill, SIGTERM honoured with 0', { exitCode: 0, reason: 'Completed', events: [{ reason: 'Killing', note: kill, last: -10 }] }, 'probe'],
