@@ -60,7 +60,7 @@ function createApplication(options: ApiOptions, log: FastifyBaseLogger): App {
   const requestTimeout = options.requestTimeoutSeconds * 1_000;
   return fastify({
     loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }), // Fastify's own lines hold the address with its query
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }), // Fastify's own lines hold the address with its query
     genReqId: () => randomUUID(),
     bodyLimit: options.bodyLimitBytes,
     requestTimeout,

@@ -8,7 +8,7 @@ import { buildProblem, normalizeError, PROBLEM_TYPE, RETRY_AFTER_SECONDS } from 
 /** Sends the problem of an error: 4xx logs at info, 5xx at error with its cause. The address is logged as the route's pattern only. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = normalizeError(thrown);
-  const fields = { requestId: request.id, method: request.method, route: request.routeOptions.url ?? '(none)', code: error.code, status: error.status };
+  const fields = { method: request.method, route: request.routeOptions.url ?? '(none)', code: error.code, status: error.status };
   if (error.status >= 500) request.log.error({ ...fields, err: error.cause ?? error }, 'request failed');
   else request.log.info(fields, 'request refused');
   if (error.retriable) reply.header('retry-after', RETRY_AFTER_SECONDS);

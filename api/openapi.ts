@@ -12,6 +12,9 @@ different names must all hold. Lists are paged: pass \`next\` as \`cursor\` with
 If-None-Match to be told that nothing changed. Errors are problem details (RFC 9457) with a stable \`code\`; where one may pass by itself,
 Retry-After says when to try again. Unknown parameters are refused.`;
 
+const LOGO =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40"><text x="0" y="28" fill="white" font-family="system-ui, sans-serif" font-size="26" font-weight="700">podtrail</text></svg>';
+
 type TransformObject = typeof jsonSchemaTransformObject;
 
 /** Drops the components that nothing refers to: the library writes each one twice, as input and as output. */
@@ -52,7 +55,8 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: DOCS_CSP,
-    uiConfig: { docExpansion: 'list', deepLinking: true, url: '/openapi.json', validatorUrl: null },
+    uiConfig: { docExpansion: 'list', deepLinking: true, validatorUrl: null },
+    logo: { type: 'image/svg+xml', content: LOGO },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }
