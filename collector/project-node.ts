@@ -17,8 +17,9 @@ const nodeInfo = shape<Record<'kubeletVersion' | 'containerRuntimeVersion' | 'ke
   architecture: filled,
 });
 
-const attachedVolumes = list(shape<{ name: string }>({ name: filled }, 'name'));
-const volumesAttached: Reader<readonly string[]> = (value) => attachedVolumes(value)?.map(({ name }) => name);
+const attachedVolume = shape<{ name: string }>({ name: filled }, 'name');
+/** Names alone; of a node that was projected already, in a recording, they are no more than that. */
+const volumesAttached: Reader<readonly string[]> = list((value) => filled(value) ?? attachedVolume(value)?.name);
 
 const status = shape<Node['status']>({
   allocatable: quantities,

@@ -291,7 +291,7 @@ describe('of every other kind what rules need is kept, and nothing else', () => 
           conditions: CONDITIONS,
           nodeInfo: { kubeletVersion: 'v1.34.2', osImage: 'x', machineID: 'm' },
           volumesInUse: ['v1'],
-          volumesAttached: [{ name: 'v1', devicePath: '/dev' }],
+          volumesAttached: [{ name: 'v1', devicePath: '/dev' }, 5],
           images: [{}],
           addresses: [{}],
         },
@@ -456,6 +456,41 @@ function addUnknown(value: unknown): Record<string, unknown> {
     return { zzUnknown: { zz: 1 }, ...Object.fromEntries(Object.entries(item).map(([key, field]) => [key, OPEN.has(key) ? field : add(field)])) };
   };
   return add(value) as Record<string, unknown>;
+}
+
+describe('a projection', () => {
+  for (const resource of RESOURCES.filter((name) => name !== 'events')) {
+    test(`of ${resource} projects to itself, so that what was recorded can be replayed`, () => {
+      const once = project(resource, SECRET_OBJECTS[resource]);
+      assert.deepEqual(project(resource, once), once);
+    });
+  }
+
+  test('of every recorded object but Events projects to itself', () => {
+    for (const { resource, object } of recordedObjects('fleet/batch-3.ndjson.gz')) {
+      if (resource === 'events') continue;
+      const once = project(resource, object);
+      assert.deepEqual(project(resource, once), once);
+    }
+  });
+
+  test('shares nothing with what was parsed', () => {
+    for (const resource of RESOURCES) {
+      const raw = structuredClone(SECRET_OBJECTS[resource]);
+      const kept = project(resource, raw);
+      const before = JSON.stringify(kept);
+      overwrite(raw);
+      assert.equal(JSON.stringify(kept), before, resource);
+    }
+  });
+});
+
+/** Empties every object and list in place. */
+function overwrite(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const item of Object.values(value)) overwrite(item);
+  if (Array.isArray(value)) value.length = 0;
+  else for (const key of Object.keys(value)) delete (value as Record<string, unknown>)[key];
 }
 
 describe('planted secrets', () => {
