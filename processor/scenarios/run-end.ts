@@ -102,10 +102,16 @@ function endedByHook(container: ContainerReading, run: FinishedRun): RunEnd | un
   const event = container.events.findLast(
     ({ reason, note }) => reason === 'FailedPostStartHook' || (reason === 'Killing' && note.includes('FailedPostStartHook')),
   );
-  const told = event !== undefined && isNear(event, run, SLACK_MS);
+  const told = event !== undefined && (isNear(event, run, SLACK_MS) || isHookLoop(container, run, event));
   if (message === undefined && !told) return undefined;
   if (isProcessGone(message ?? event?.note ?? '')) return undefined;
   return { kind: 'hook', message: message ?? '', ...(told && { event }) };
+}
+
+/** The hook failed again and again, and this run ended like those: its own Event was dropped (signals.md §17). */
+function isHookLoop(container: ContainerReading, run: FinishedRun, event: SeenEvent): boolean {
+  if (event.count < 2 || event.lastTimeMs > run.finishedTimeMs || container.spec?.lifecycle?.postStart === undefined) return false;
+  return container.runs.every((other) => !isNear(event, other, SLACK_MS) || (other.exitCode === run.exitCode && other.reason === run.reason));
 }
 
 function endedByProbe(view: PodView, container: ContainerReading, run: FinishedRun): RunEnd | undefined {

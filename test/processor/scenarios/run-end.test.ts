@@ -103,6 +103,29 @@ const cases: readonly (readonly [name: string, given: Given, kind: string])[] = 
     'hook',
   ],
   [
+    'a postStart hook that failed again and again, whose later Events were dropped',
+    {
+      container: { lifecycle: { postStart: { exec: {} } } },
+      events: [{ reason: 'FailedPostStartHook', note: 'PostStartHook failed', first: -300, last: -60, count: 5 }],
+    },
+    'hook',
+  ],
+  [
+    'a postStart hook that failed once long before',
+    { container: { lifecycle: { postStart: { exec: {} } } }, events: [{ reason: 'FailedPostStartHook', note: 'PostStartHook failed', last: -60 }] },
+    'exit',
+  ],
+  [
+    'a postStart hook that failed again and again, but this run ended otherwise',
+    {
+      container: { lifecycle: { postStart: { exec: {} } } },
+      exitCode: 1,
+      runs: [finishedRun({ endedAt: -60, lasted: 2, exitCode: 137 })],
+      events: [{ reason: 'FailedPostStartHook', note: 'PostStartHook failed', first: -300, last: -60, count: 5 }],
+    },
+    'exit',
+  ],
+  [
     'a postStart hook of an earlier run',
     { exitCode: 1, lastError: { reason: 'PostStartHookError', message: 'exited with 1', timeMs: atMs(-60), count: 1 } },
     'exit',
