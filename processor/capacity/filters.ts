@@ -5,7 +5,7 @@
 import type { Filter, FilterFailure, Rejection } from './filter.ts';
 import { PASSED } from './filter.ts';
 import { createInterPodAffinity } from './inter-pod-affinity.ts';
-import { createNodeAffinity, createNodeName } from './node-affinity.ts';
+import { createNamedNodes, createNodeAffinity, createNodeName } from './node-affinity.ts';
 import { createNodePorts } from './node-ports.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { createResourcesFit } from './resources-fit.ts';
@@ -25,13 +25,13 @@ export interface Cycle {
 
 /** Prepares the filters (PreFilter). Valid while the state changes only through assume and forget. */
 export function createCycle(pod: PodFacts, state: SchedulingState): Cycle {
-  const affinity = createNodeAffinity(pod);
   const volumes = createVolumeFilters(pod, state);
   const candidates: readonly (Filter | Rejection | undefined)[] = [
+    createNamedNodes(pod),
     createNodeUnschedulable(pod),
     createNodeName(pod),
     createTaintToleration(pod),
-    affinity,
+    createNodeAffinity(pod),
     createNodePorts(pod),
     createResourcesFit(pod),
     ...('kind' in volumes ? [volumes] : volumes),

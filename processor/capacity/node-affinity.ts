@@ -23,19 +23,18 @@ export function createNodeName(pod: PodFacts): Filter | undefined {
   return { plugin: 'NodeName', check: (node) => (node.name === name ? PASSED : OTHER_NAME) };
 }
 
-export function createNodeAffinity(pod: PodFacts): Filter | Rejection | undefined {
-  const terms = requiredTermsOf(pod);
-  if (terms === undefined && fieldsOf(pod.pod.spec.nodeSelector) === undefined) return undefined;
+/** PreFilter: where every term names its nodes, the scheduler looks at no others. It comes before every filter. */
+export function createNamedNodes(pod: PodFacts): Filter | Rejection | undefined {
+  const names = namesOf(requiredTermsOf(pod));
+  if (names === undefined) return undefined;
+  if (names.size === 0) return CONFLICT;
+  return { plugin: 'NodeAffinity', check: (node) => (names.has(node.name) ? PASSED : NOT_NAMED) };
+}
+
+export function createNodeAffinity(pod: PodFacts): Filter | undefined {
+  if (requiredTermsOf(pod) === undefined && fieldsOf(pod.pod.spec.nodeSelector) === undefined) return undefined;
   const match = compileNodeAffinity(pod);
-  const names = namesOf(terms);
-  if (names?.size === 0) return CONFLICT;
-  return {
-    plugin: 'NodeAffinity',
-    check: (node) => {
-      if (names !== undefined && !names.has(node.name)) return NOT_NAMED;
-      return match(node.labels, node.name) ? PASSED : MISMATCH;
-    },
-  };
+  return { plugin: 'NodeAffinity', check: (node) => (match(node.labels, node.name) ? PASSED : MISMATCH) };
 }
 
 /** Whether the pod's nodeSelector and required node affinity accept a node with these labels and this name. */
