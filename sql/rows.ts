@@ -128,7 +128,7 @@ export interface TimelineRow {
   readonly openedTimeMs: number;
   readonly seq: number;
   readonly timeMs: number;
-  /** symptom | opened | relabelled | member | recovering | flap | resolved | superseded | note. */
+  /** symptom | change | opened | relabelled | member | recovering | flap | resolved | superseded | note. */
   readonly kind: string;
   readonly text: string;
 }

@@ -1,6 +1,7 @@
 /** The incident: its contract in the state, its identity, and its row. What happens to it is in incidents.ts. */
 import { createHash } from 'node:crypto';
 import type { IncidentRow } from '../../sql/rows.ts';
+import type { SuspectedChange } from './changes.ts';
 import type { Confidence, Evidence, ScenarioId, Shared, Signal, Subject, Track } from '../scenarios/scenario.ts';
 
 export type IncidentState = 'open' | 'recovering' | 'resolved';
@@ -42,6 +43,8 @@ export interface Incident {
   readonly pods: number;
   /** Entries written to the timeline. */
   readonly timelineSeq: number;
+  /** What changed just before it opened; undefined: none found. */
+  readonly suspectedChange?: SuspectedChange | undefined;
   readonly supersededBy: string;
   /** Id of the parent incident, or ''. */
   readonly parent: string;
@@ -139,7 +142,7 @@ export function incidentRow(cluster: string, incident: Incident, impact: Impact,
     flaps: incident.flaps,
     summary: incident.summary,
     evidence: JSON.stringify(incident.evidence),
-    suspectedChange: '',
+    suspectedChange: incident.suspectedChange === undefined ? '' : JSON.stringify(incident.suspectedChange),
     supersededBy: incident.supersededBy,
     parent: incident.parent,
   };

@@ -4,6 +4,7 @@
  */
 import type { KubeObject, Pod } from '../../collector/objects.ts';
 import type { ScenarioId, Signal } from '../scenarios/scenario.ts';
+import { suspectedChange } from './changes.ts';
 import { isAwaited } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
@@ -125,7 +126,9 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
     isParent: false,
     groupKey: '',
   };
-  const symptom = tell(engine, opened, 'symptom', opened.firstSymptomMs, `${nameOf(source.object)}: ${signal.fact.value}`);
+  const change = suspectedChange(state, opened);
+  const blamed = change === undefined ? opened : { ...tell(engine, opened, 'change', Date.parse(change.time), change.text), suspectedChange: change };
+  const symptom = tell(engine, blamed, 'symptom', opened.firstSymptomMs, `${nameOf(source.object)}: ${signal.fact.value}`);
   const incident = tell(engine, symptom, 'opened', nowMs, `${scenario}/${cause}: ${summary}`);
   indexIncident(state.indexes, incident);
   put(engine, incident);

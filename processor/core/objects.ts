@@ -7,6 +7,7 @@ import { compareResourceVersions, scopeKey } from '../../collector/change-record
 import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
 import type { DeadLetterRow } from '../../sql/rows.ts';
 import { disruptionOf } from '../scenarios/disruption.ts';
+import { noteChange } from './changes.ts';
 import { emitSession, expectResource } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
@@ -229,6 +230,7 @@ function upsert(state: ClusterState, emitter: Emitter, resource: Resource, objec
     return;
   }
   const before = state.tables.objects[resource].get(object.metadata.uid)?.object;
+  if (before !== undefined || resource !== 'nodes' || change === 'ADDED') noteChange(state, resource, before, object);
   put(state, resource, object, rv);
   markDependents(state, resource, object, before);
 }
@@ -300,7 +302,10 @@ function remove(state: ClusterState, resource: Resource, uid: string): { resourc
     tables.held.delete(`pod/${uid}`);
     state.timers.cancel(`daily/${uid}`);
     state.timers.cancel(`judge/pod/${uid}`);
-  } else markDependents(state, resource, stored.object, stored.object);
+  } else {
+    noteChange(state, resource, stored.object, undefined);
+    markDependents(state, resource, stored.object, stored.object);
+  }
   return [{ resource, object: stored.object }];
 }
 

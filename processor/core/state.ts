@@ -6,6 +6,7 @@ import type { ClusterRef } from '../../collector/change-record.ts';
 import type { KubeObject, Pod, ProjectedObject, Resource } from '../../collector/objects.ts';
 import { RESOURCES } from '../../collector/objects.ts';
 import type { PodHistory, SeenEvent, Thresholds } from '../scenarios/scenario.ts';
+import type { Change } from './changes.ts';
 import type { Incident, Member, SourceState } from './incident.ts';
 import { groupKeys, incidentKey } from './incident.ts';
 import { DEFAULT_THRESHOLDS } from './rules-config.ts';
@@ -97,6 +98,8 @@ export interface Tables {
   readonly specs: Table<string>;
   /** Recent Events by uid of the object they regard. */
   readonly events: Table<readonly SeenEvent[]>;
+  /** Recent changes of workloads, quotas and nodes, by what they are about (changes.ts). */
+  readonly changes: Table<readonly Change[]>;
   /** By source uid: what the rules said of it last. */
   readonly sources: Table<SourceState>;
   /** Unresolved incidents by id. */
@@ -138,6 +141,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
     histories: table('histories'),
     specs: table('specs'),
     events: table('events'),
+    changes: table('changes'),
     sources: table('sources'),
     incidents: table('incidents'),
     members: table('members'),

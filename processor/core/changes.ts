@@ -1,0 +1,166 @@
+/**
+ * What changed just before (design D9). Changes are noticed when objects replace their earlier versions and kept for a while;
+ * revisions of Deployments are dated by their ReplicaSets, so they are known over gaps and restarts too.
+ */
+import type { Node, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
+import type { Incident } from './incident.ts';
+import { parseTimeMs } from './pod-history.ts';
+import type { ClusterState } from './state.ts';
+import { byCodeUnit } from './tables.ts';
+import type { FieldChange } from './template-diff.ts';
+import { diffTemplates } from './template-diff.ts';
+import { workloadObject } from './workload.ts';
+
+/** Kinds of change. `by` says who scaled: an autoscaler, or a hand (kubectl, a pipeline: watch data does not tell them apart). */
+export interface Change {
+  readonly kind: 'rollout' | 'scale_out' | 'node_added' | 'node_changed' | 'node_cordoned' | 'node_removed' | 'quota_changed' | 'config_removed';
+  readonly object: string;
+  readonly timeMs: number;
+  readonly text: string;
+  readonly by?: string;
+  readonly diff?: readonly FieldChange[];
+}
+
+/** A suspect: the change, how long before the first symptom, and how sure. */
+export interface SuspectedChange extends Omit<Change, 'timeMs'> {
+  readonly time: string;
+  readonly secondsBefore: number;
+  readonly confidence: 'likely' | 'guess';
+}
+
+/** Changes are kept this long, ms, and at most this many per object. */
+const KEPT_MS = 24 * 3_600_000;
+const KEPT_PER_KEY = 5;
+/** A rollout or scale-out explains what begins within this time after it, ms; so does a change of nodes or quota. */
+const SUSPECT_MS = 30 * 60_000;
+/** Clocks of node and API server, and the resolution of a second, may put a symptom before its change, ms. */
+const SLACK_MS = 2_000;
+
+const NODES = 'nodes';
+const keyOf = (object: ProjectedObject): string => `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`;
+const name = (object: ProjectedObject): string =>
+  `${object.kind} ${object.metadata.namespace === '' ? '' : `${object.metadata.namespace}/`}${object.metadata.name}`;
+
+function remember(state: ClusterState, key: string, change: Change): void {
+  const nowMs = state.meta.streamTimeMs;
+  const list = (state.tables.changes.get(key) ?? []).filter((c) => nowMs - c.timeMs <= KEPT_MS);
+  state.tables.changes.set(key, [...list, change].slice(-KEPT_PER_KEY));
+}
+
+/** Notes what the new version of an object changed; `before` undefined: it is new, `after` undefined: it is gone. */
+export function noteChange(state: ClusterState, resource: Resource, before: ProjectedObject | undefined, after: ProjectedObject | undefined): void {
+  const timeMs = state.meta.streamTimeMs;
+  if (resource === 'nodes') noteNode(state, before as Node | undefined, after as Node | undefined);
+  else if (before === undefined) return;
+  else if (resource === 'deployments' || resource === 'statefulsets' || resource === 'daemonsets')
+    noteWorkload(state, before as Workload, after as Workload | undefined);
+  else if (resource === 'resourcequotas' && after !== undefined) {
+    const [old, now] = [(before as ResourceQuota).spec.hard, (after as ResourceQuota).spec.hard];
+    if (JSON.stringify(old) === JSON.stringify(now)) return;
+    const diff = [{ path: 'spec.hard', before: JSON.stringify(old), after: JSON.stringify(now) }];
+    remember(state, keyOf(after), { kind: 'quota_changed', object: name(after), timeMs, text: `${name(after)} was changed`, diff });
+  } else if ((resource === 'configmaps' || resource === 'secrets') && after === undefined) {
+    remember(state, `config/${before.metadata.namespace}`, { kind: 'config_removed', object: name(before), timeMs, text: `${name(before)} was removed` });
+  }
+}
+
+function noteWorkload(state: ClusterState, before: Workload, after: Workload | undefined): void {
+  if (after === undefined) return;
+  const timeMs = state.meta.streamTimeMs;
+  const diff = diffTemplates(before.spec.template, after.spec.template);
+  if (diff.length > 0) remember(state, keyOf(after), { kind: 'rollout', object: name(after), timeMs, text: rolloutText(name(after), diff), diff });
+  const [old, now] = [before.spec.replicas ?? 1, after.spec.replicas ?? 1];
+  if (after.kind === 'DaemonSet' || now <= old) return;
+  const by = autoscalerOf(state, after, now) ?? 'hand';
+  remember(state, keyOf(after), { kind: 'scale_out', object: name(after), timeMs, text: `${name(after)} was scaled from ${old} to ${now} by ${by}`, by });
+}
+
+function rolloutText(object: string, diff: readonly FieldChange[]): string {
+  if (diff.length === 0) return `${object} was restarted: a new revision in which nothing that podtrail keeps differs`;
+  const images = diff.filter((d) => d.path.endsWith('.image'));
+  const what = images.length > 0 ? images.map((d) => `${d.before} → ${d.after}`).join(', ') : diff.map((d) => d.path).join(', ');
+  return `${object} was changed: ${what}`;
+}
+
+/** An autoscaler that targets the workload and may want this many: its status may come later than what it did. */
+function autoscalerOf(state: ClusterState, workload: Workload, replicas: number): string | undefined {
+  for (const stored of state.tables.objects.horizontalpodautoscalers.values()) {
+    const { metadata, spec, status } = stored.object as {
+      metadata: { namespace: string; name: string };
+      spec?: Record<string, unknown>;
+      status?: Record<string, unknown>;
+    };
+    const target = spec?.['scaleTargetRef'] as { kind?: string; name?: string } | undefined;
+    if (metadata.namespace !== workload.metadata.namespace || target?.kind !== workload.kind || target.name !== workload.metadata.name) continue;
+    const within = replicas >= Number(spec?.['minReplicas'] ?? 1) && replicas <= Number(spec?.['maxReplicas'] ?? 0);
+    if (status?.['desiredReplicas'] === replicas || within) return `HorizontalPodAutoscaler ${metadata.name}`;
+  }
+  return undefined;
+}
+
+function noteNode(state: ClusterState, before: Node | undefined, after: Node | undefined): void {
+  const timeMs = state.meta.streamTimeMs;
+  const add = (kind: Change['kind'], node: Node, text: string): void =>
+    remember(state, NODES, { kind, object: name(node), timeMs, text: `${name(node)} ${text}` });
+  if (after === undefined) {
+    if (before !== undefined) add('node_removed', before, 'was removed');
+  } else if (before === undefined) {
+    const createdMs = parseTimeMs(after.metadata.creationTimestamp) ?? 0;
+    if (timeMs - createdMs <= SUSPECT_MS) remember(state, NODES, { kind: 'node_added', object: name(after), timeMs: createdMs, text: `${name(after)} joined` });
+  } else if (before.spec.unschedulable !== true && after.spec.unschedulable === true) add('node_cordoned', after, 'was cordoned');
+  else {
+    const parts: readonly (readonly [string, unknown, unknown])[] = [
+      ['labels', before.metadata.labels, after.metadata.labels],
+      ['taints', ownTaints(before), ownTaints(after)],
+      ['allocatable', before.status.allocatable, after.status.allocatable],
+    ];
+    const changed = parts.filter(([, a, b]) => JSON.stringify(a) !== JSON.stringify(b)).map(([what]) => what);
+    if (changed.length > 0) add('node_changed', after, `has other ${changed.join(' and ')}`);
+  }
+}
+
+/** Taints that people set; those of the node lifecycle follow the node's state and are no cause. */
+function ownTaints(node: Node): unknown {
+  return node.spec.taints?.filter((taint) => !taint.key.startsWith('node.kubernetes.io/')).map((taint) => [taint.key, taint.value, taint.effect]);
+}
+
+/** Revisions by the ReplicaSets of a Deployment: the newest, if it has a predecessor. */
+function revisionOf(state: ClusterState, incident: Incident): Change | undefined {
+  const deployment = incident.subject.kind === 'Deployment' ? workloadObject(state, incident.subject) : undefined;
+  if (deployment === undefined) return undefined;
+  const sets: Workload[] = [];
+  for (const stored of state.tables.objects.replicasets.values()) {
+    if (stored.object.metadata.ownerReferences?.some((o) => o.uid === deployment.metadata.uid)) sets.push(stored.object as Workload);
+  }
+  sets.sort((a, b) => byCodeUnit(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || byCodeUnit(a.metadata.name, b.metadata.name));
+  const [before, after] = sets.slice(-2);
+  if (before === undefined || after === undefined) return undefined;
+  const diff = diffTemplates(before.spec.template, after.spec.template);
+  return {
+    kind: 'rollout',
+    object: name(deployment),
+    timeMs: parseTimeMs(after.metadata.creationTimestamp) ?? 0,
+    text: rolloutText(name(deployment), diff),
+    diff,
+  };
+}
+
+/** The change most likely to blame for an incident that opens now, or undefined: none found. */
+export function suspectedChange(state: ClusterState, incident: Incident): SuspectedChange | undefined {
+  const { kind, namespace, name: subject } = incident.subject;
+  const near = (change: Change): boolean => change.timeMs <= incident.firstSymptomMs + SLACK_MS && incident.firstSymptomMs - change.timeMs <= SUSPECT_MS;
+  const of = (key: string): readonly Change[] => state.tables.changes.get(key) ?? [];
+  const own = [...of(`${kind}/${namespace}/${subject}`), ...[revisionOf(state, incident)].flatMap((change) => change ?? [])].filter(near);
+  const others = [
+    ...(incident.scenario === 'scheduling_failure' ? of(NODES) : []),
+    ...(incident.scenario === 'node_lost' ? of(NODES).filter((change) => change.object === `Node ${subject}`) : []),
+    ...(incident.scenario === 'dependency_error' ? of(`config/${namespace}`) : []),
+  ].filter(near);
+  const latest = (list: readonly Change[]): Change | undefined =>
+    list.reduce<Change | undefined>((best, c) => (best === undefined || c.timeMs >= best.timeMs ? c : best), undefined);
+  const change = latest(own) ?? latest(others);
+  if (change === undefined) return undefined;
+  const { timeMs, ...rest } = change;
+  const secondsBefore = Math.max(0, Math.round((incident.firstSymptomMs - timeMs) / 1_000));
+  return { ...rest, time: new Date(timeMs).toISOString(), secondsBefore, confidence: own.includes(change) ? 'likely' : 'guess' };
+}
