@@ -65,9 +65,12 @@ function isNamespaceEnding(view: ControllerView): boolean {
   return view.object('namespaces', '', view.controller.metadata.namespace)?.metadata.deletionTimestamp !== undefined;
 }
 
-/** pkg/controller/replicaset and replication set ReplicaFailure; StatefulSet, DaemonSet and Job do not. */
-function setsReplicaFailure(controller: Workload): boolean {
-  return controller.kind === 'ReplicaSet' || controller.kind === 'ReplicationController';
+/**
+ * pkg/controller/replicaset and replication set ReplicaFailure; StatefulSet, DaemonSet and Job do not. Without `replicas`, which they
+ * always write, nothing is known of the controller but its name (a list that holds its Events alone).
+ */
+function setsReplicaFailure({ kind, status }: Workload): boolean {
+  return (kind === 'ReplicaSet' || kind === 'ReplicationController') && status.replicas !== undefined;
 }
 
 /** Fewer pods exist than it wants. */

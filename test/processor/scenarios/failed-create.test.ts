@@ -183,6 +183,12 @@ const judged: readonly Judged[] = [
     due: null,
   },
   {
+    name: 'a ReplicaSet of which only the Events are known',
+    controller: workload('ReplicaSet', { spec: { replicas: undefined } }),
+    events: [failure({ count: 2 })],
+    due: -40,
+  },
+  {
     name: 'a condition about deletions',
     controller: workload('ReplicaSet', { status: { conditions: [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedDelete', message: 'x' }] } }),
     events: [],
