@@ -54,6 +54,8 @@ export function compareWithLabel(label: Label, incidents: readonly IncidentJson[
   }
   if (label.flag !== undefined && !right.some((i) => i.flags.includes(label.flag ?? ''))) wrong.push(`flag ${label.flag} is missing`);
   if (label.resolves === true && !right.some((i) => i.resolution === 'recovered')) wrong.push('did not recover');
+  const blamed = right.map((i) => (i.suspectedChange as { kind?: string } | null)?.kind);
+  if (label.after !== undefined && !blamed.includes(label.after)) wrong.push(`blames ${blamed.join(', ')} instead of ${label.after}`);
   const keys = right.map((i) => `${i.scenario} ${i.subject.kind}/${i.subject.namespace}/${i.subject.name}/${i.subject.container}`);
   if (new Set(keys).size < keys.length) wrong.push(`one story told ${keys.length} times: ${keys.join(', ')}`);
   return wrong;
