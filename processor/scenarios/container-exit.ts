@@ -12,7 +12,18 @@ import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
 import { containerSubject, durationText, fieldEvidence, shortText, subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
 import type { RunStory } from './run-signal.ts';
-import { buildRunSignal, crashDueMs, isInitialized, isLeftoverSidecar, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
+import {
+  buildRunSignal,
+  buildUnexplained,
+  crashDueMs,
+  isInitialized,
+  isLeftoverSidecar,
+  restartsText,
+  RUN_RANK,
+  runEvidence,
+  storiesOf,
+  unexplainedLoops,
+} from './run-signal.ts';
 import type { ControllerView, FinishedRun, PodView, Scenario, Signal } from './scenario.ts';
 
 /** Shorter runs are an exit right after the start (design §4). */
@@ -23,7 +34,13 @@ type ExitDetail = '' | 'command_not_found' | 'permission_denied' | 'missing_file
 export const containerExit: Scenario = {
   id: 'container_exit',
   reads: ['pods', 'jobs'],
-  pod: (view) => [...podDeadline(view), ...storiesOf(view).flatMap((story) => exitSignal(view, story))],
+  pod: (view) => [
+    ...podDeadline(view),
+    ...storiesOf(view).flatMap((story) => exitSignal(view, story)),
+    ...unexplainedLoops(view)
+      .filter(({ kind }) => kind !== 'init')
+      .map((container) => buildUnexplained(view, container, 'container_exit')),
+  ],
   controller: jobDeadline,
 };
 

@@ -14,7 +14,18 @@ import { describeExit } from './exit-codes.ts';
 import { oomCause } from './oom-killed.ts';
 import { findProbeCause, probeBudgetMs, probeSpec } from './probe-cause.ts';
 import type { RunFinding, RunStory } from './run-signal.ts';
-import { buildRunSignal, crashDueMs, endedMs, isInitialized, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
+import {
+  buildRunSignal,
+  buildUnexplained,
+  crashDueMs,
+  endedMs,
+  isInitialized,
+  restartsText,
+  RUN_RANK,
+  runEvidence,
+  storiesOf,
+  unexplainedLoops,
+} from './run-signal.ts';
 import type { PodView, Scenario, Signal } from './scenario.ts';
 
 export const initFailure: Scenario = {
@@ -24,7 +35,12 @@ export const initFailure: Scenario = {
     const { initContainerStatuses = [], phase } = view.pod.status;
     if (initContainerStatuses.length === 0 || phase === 'Succeeded' || isInitialized(view)) return [];
     const failed = storiesOf(view).filter(({ container }) => isInit(container));
-    return [...failed.flatMap((story) => failedInit(view, story)), ...stuckInit(view, failed)];
+    const unexplained = unexplainedLoops(view).filter(({ kind }) => kind === 'init');
+    return [
+      ...failed.flatMap((story) => failedInit(view, story)),
+      ...unexplained.map((container) => buildUnexplained(view, container, 'init_failure')),
+      ...stuckInit(view, failed),
+    ];
   },
 };
 

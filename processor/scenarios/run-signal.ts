@@ -1,7 +1,7 @@
 /** The common part of all signals about a container's runs: when one is an incident, since when, and when it is over. */
 import type { ContainerReading, CrashLoop } from './container-runs.ts';
 import { containersOf, crashLoopOf, hasFailed, isFailing, probationEndMs, runPath, staysEnded, wasRetried } from './container-runs.ts';
-import { containerSubject, eventEvidence, fieldEvidence } from './evidence.ts';
+import { containerSubject, eventEvidence, fieldEvidence, subjectText } from './evidence.ts';
 import type { Evidence, FinishedRun, PodView, Signal, Subject } from './scenario.ts';
 import type { RunEnd } from './run-end.ts';
 import { endOf } from './run-end.ts';
@@ -45,6 +45,40 @@ function mayHaveEnded({ pod }: PodView): boolean {
   return [...containerStatuses, ...initContainerStatuses].some(
     ({ state, lastState, restartCount }) => (restartCount ?? 0) > 0 || state?.terminated !== undefined || lastState?.terminated !== undefined,
   );
+}
+
+/**
+ * Containers that back off after an end of which neither the status nor the past tells anything: the kubelet forgot it, and nobody
+ * watched.
+ */
+export function unexplainedLoops(view: PodView): readonly ContainerReading[] {
+  const { containerStatuses = [], initContainerStatuses = [] } = view.pod.status;
+  const waits = [...containerStatuses, ...initContainerStatuses].some(({ state }) => state?.waiting?.reason === 'CrashLoopBackOff');
+  if (!waits || view.pod.metadata.deletionTimestamp !== undefined) return [];
+  return containersOf(view).filter(({ waiting, runs }) => waiting === 'CrashLoopBackOff' && runs.length === 0);
+}
+
+/** The signal about such a container. */
+export function buildUnexplained(view: PodView, container: ContainerReading, scenario: Signal['scenario']): Signal {
+  const subject = containerSubject(view, view.pod, container.name);
+  return {
+    scenario,
+    cause: 'other',
+    detail: '',
+    flags: [],
+    confidence: 'guess',
+    subject,
+    track: 'run',
+    rank: 0,
+    fact: { value: `restartCount=${container.restartCount}`, timeMs: view.history.firstSeenMs },
+    dueTimeMs: view.history.firstSeenMs,
+    recoverAfterMs: view.thresholds.recoverRunningMs,
+    summary: `${subjectText(subject)} is restarted again and again${restartsText(container)}; how it ends is not known`,
+    evidence: [
+      fieldEvidence(view.pod, `${container.path}.state.waiting.reason`, container.waiting),
+      fieldEvidence(view.pod, `${container.path}.restartCount`, container.restartCount),
+    ],
+  };
 }
 
 /** A sidecar ends with its pod: once no container of the app runs or is to run again, its exit says nothing. */

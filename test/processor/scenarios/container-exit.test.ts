@@ -173,6 +173,13 @@ test('speaks of a sidecar once the pod is initialised, until its app has ended',
   assert.deepEqual(names(sidecarPod('True', ended(-40, 60, 0))), []);
 });
 
+test('says of a crash loop whose ends nobody knows that it is one', () => {
+  assert.deepEqual(
+    judge(pod({ app: looping({}, { lastState: {} }) })).map(({ cause, confidence, rank, dueTimeMs }) => [cause, confidence, rank, dueTimeMs]),
+    [['other', 'guess', 0, atMs(-600)]],
+  );
+});
+
 test('leaves init containers to init_failure', () => {
   const subject = pod({
     spec: { initContainers: [{ name: 'prep' }] },
