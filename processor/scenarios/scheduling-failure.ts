@@ -60,8 +60,8 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
   const { pod, thresholds } = view;
   const condition = conditionOf(pod, 'PodScheduled');
   const sinceMs = conditionTimeMs(condition) ?? attempt?.firstTimeMs ?? createdMs(pod);
-  const message = parseSchedulingMessage(text, pod);
-  const { cause, detail, confidence, why, evidence } = decide(view, message, text);
+  const dueTimeMs = sinceMs + (isScalingUp(view.events) ? thresholds.scaleUpMs : thresholds.unschedulableMs);
+  const { cause, detail, confidence, why, evidence } = decide(view, text, sinceMs + thresholds.unschedulableMs <= view.nowMs);
   const subject = containerSubject(view, pod, '');
   const said = condition === undefined ? [] : [fieldEvidence(pod, 'status.conditions[PodScheduled]', `${condition.reason ?? ''}: ${text}`, sinceMs)];
   const seen = condition === undefined && attempt !== undefined ? [eventEvidence(pod, attempt)] : [];
@@ -73,7 +73,7 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
     track: TRACK,
     rank: rankOf(cause),
     fact: { value: 'PodScheduled=False', timeMs: sinceMs },
-    dueTimeMs: sinceMs + (isScalingUp(view.events) ? thresholds.scaleUpMs : thresholds.unschedulableMs),
+    dueTimeMs,
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot be scheduled: ${why}`,
     evidence: [...said, ...seen, ...evidence, ...claimEvidence(view, claim), ...scaleUpEvidence(view)],
@@ -84,10 +84,13 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
 /**
  * The nodes decide where they are known and refuse the pod; the message where they are not, where the scheduler never came to look at
  * nodes, and where the tables see nothing that would refuse it (a plugin podtrail does not know, or tables newer than the attempt).
+ * While the pod is young nothing can open, and the message will do: most pods that wait are placed by then, and a diagnosis costs
+ * time in proportion to the cluster.
  */
-function decide(view: PodView, message: SchedulingMessage, text: string): Decision {
+function decide(view: PodView, text: string, isOverdue: boolean): Decision {
+  const message = parseSchedulingMessage(text, view.pod);
   const ranked = rankReasons(message, view.pod);
-  const judged = isAboutPod(message) ? undefined : judge(view);
+  const judged = !isOverdue || isAboutPod(message) ? undefined : judge(view);
   if (judged === undefined) return decideByMessage(view, message, text);
   const { verdict, diagnosis } = judged;
   const agrees = ranked.ranked.some((reason) => familyOf(reason.cause) === familyOf(verdict.cause));

@@ -236,7 +236,8 @@ export function familyOf(cause: SchedulingCause): string {
 
 /**
  * NodeResourcesFit lists every resource a node lacks, so counts overlap: a device or the pod limit is what binds only when every
- * node that failed on resources lacks it; else some node has it and lacks cpu or memory alone.
+ * node that failed on resources lacks it; else some node has it and lacks cpu or memory alone. The pod limit gives way to a resource
+ * that is as scarce: raising it alone would not help.
  */
 function bindingResource(message: SchedulingMessage, reasons: readonly SchedulingReason[]): SchedulingReason | undefined {
   const lacking = reasons.filter((reason) => RESOURCES.includes(reason.cause));
@@ -244,5 +245,6 @@ function bindingResource(message: SchedulingMessage, reasons: readonly Schedulin
   const largest = Math.max(0, ...lacking.map((reason) => reason.count));
   const nodes = Math.max(largest, (message.total ?? others + largest) - others);
   const everywhere = (cause: SchedulingCause): SchedulingReason | undefined => lacking.find((reason) => reason.cause === cause && reason.count >= nodes);
-  return everywhere('extended_resource') ?? everywhere('too_many_pods') ?? lacking.find((reason) => reason.cause === 'insufficient_resources');
+  const plain = lacking.find((reason) => reason.cause === 'insufficient_resources');
+  return everywhere('extended_resource') ?? everywhere('insufficient_resources') ?? everywhere('too_many_pods') ?? plain;
 }

@@ -11,7 +11,7 @@ const MIXED =
   "0/18 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable, 16 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/18 nodes are available: 18 Preemption is not helpful for scheduling.";
 
 /** A pod that no scheduler could place since that many seconds. */
-function pending(options: PodOptions = {}, message = FULL, since = -30): Pod {
+function pending(options: PodOptions = {}, message = FULL, since = -90): Pod {
   const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastTransitionTime: at(since) };
   return pod({
     ...options,
@@ -491,10 +491,16 @@ const due: readonly { readonly name: string; readonly events?: readonly SeenEven
 for (const { name, events, seconds } of due) {
   test(`scheduling_failure is due ${name}`, () => {
     const [signal] = signalsOf(pending(), { events, objects: three(undefined, { cpu: '100m' }) });
-    assert.equal(signal?.fact.timeMs, atMs(-30));
-    assert.equal(signal?.dueTimeMs, atMs(-30 + seconds));
+    assert.equal(signal?.fact.timeMs, atMs(-90));
+    assert.equal(signal?.dueTimeMs, atMs(-90 + seconds));
   });
 }
+
+test('before a pod is due the message decides, at its time the nodes do', () => {
+  const objects = [...three(), poolNode('gpu-1', 'gpu', { spec: tainted('dedicated', 'gpu') })];
+  assert.equal(signalsOf(pending(selects('gpu'), MIXED, -59), { objects })[0]?.cause, 'node_selector_mismatch');
+  assert.equal(signalsOf(pending(selects('gpu'), MIXED, -60), { objects })[0]?.cause, 'untolerated_taint');
+});
 
 test('what the autoscaler said is evidence', () => {
   const [signal] = signalsOf(pending(), { events: [refused(-20)], objects: three(undefined, { cpu: '100m' }) });

@@ -55,6 +55,7 @@ const cases: readonly Case[] = [
   // Resources.
   { message: '0/5 nodes are available: 2 node(s) were unschedulable, 3 Insufficient pods.', cause: 'too_many_pods' },
   { message: '0/3 nodes are available: 1 Insufficient cpu, 3 Too many pods.', cause: 'too_many_pods' },
+  { message: '0/1 nodes are available: 1 Insufficient cpu, 1 Too many pods.', cause: 'insufficient_resources' },
   { message: '0/3 nodes are available: 1 Too many pods, 3 Insufficient cpu.', cause: 'insufficient_resources' },
   { message: '0/4 nodes are available: 4 Insufficient nvidia.com/gpu.', cause: 'extended_resource', certain: true },
   { message: '0/4 nodes are available: 2 Insufficient cpu, 2 Insufficient nvidia.com/gpu.', cause: 'insufficient_resources' },
