@@ -4,7 +4,7 @@ import type { ChangeLogReader, ChangeLogWriter } from './change-log.ts';
 import type { KafkaOptions } from './config.ts';
 import { createKafkaClient, KafkaAdmin } from './kafka-client.ts';
 import { KafkaReader } from './kafka-reader.ts';
-import { ensureTopic } from './kafka-topic.ts';
+import { ensureTopic, grownError } from './kafka-topic.ts';
 import { KafkaWriter } from './kafka-writer.ts';
 
 export interface KafkaChangeLog {
@@ -20,7 +20,13 @@ export function createKafkaChangeLog(options: KafkaOptions, deps: { readonly log
   const { log } = deps;
   const createClient = () => createKafkaClient(options, log);
   const admin = new KafkaAdmin(createClient);
-  const ensure = () => ensureTopic(admin, options, log);
+  let partitions: number | undefined;
+  const ensure = async () => {
+    const found = await ensureTopic(admin, options, log);
+    partitions ??= found;
+    if (found !== partitions) throw grownError(options.topic, partitions);
+    return found;
+  };
   const writer = new KafkaWriter(options.topic, { createClient, ensureTopic: ensure });
   const readers: KafkaReader[] = [];
   return {

@@ -86,10 +86,9 @@ function readSasl({ mechanism, username, passwordFile }: NonNullable<KafkaOption
   return { mechanism, username, password: readFileSync(passwordFile, 'utf8').trimEnd() };
 }
 
-/** kafkajs calls every retried request an error; here error means that someone must act, and podtrail reports that itself. */
+/** kafkajs calls every request that it retries an error: what comes of it, the change log reports itself. */
 function forwardLog(log: Logger, { namespace, level, log: { message, timestamp: _, ...fields } }: LogEntry): void {
-  const forward = level === logLevel.ERROR ? 'warn' : level === logLevel.WARN ? 'info' : 'debug';
-  log[forward]({ component: `kafkajs.${namespace}`, kafkajs: fields }, message);
+  log[level === logLevel.INFO ? 'trace' : 'debug']({ component: `kafkajs.${namespace}`, kafkajs: fields }, message);
 }
 
 interface RequestQueue {

@@ -24,7 +24,6 @@ type KafkaBatch = EachBatchPayload['batch'];
 export interface LaneDeps {
   readonly handlers: ReaderHandlers;
   readonly log: Logger;
-  readonly partitions: number;
   /** What each partition of the topic holds. Rejects with a retriable error. */
   fetchBounds(): Promise<ReadonlyMap<number, TopicBounds>>;
   fetchCommitted(partition: number): Promise<bigint | undefined>;
@@ -150,10 +149,9 @@ export class KafkaLane {
   }
 
   async #bounds(): Promise<TopicBounds> {
-    const all = await this.#deps.fetchBounds();
-    const bounds = all.get(this.#partition);
-    if (all.size === this.#deps.partitions && bounds !== undefined) return bounds;
-    throw new ChangeLogError('PODTRAIL_LOG_CORRUPT', `topic went from ${this.#deps.partitions} to ${all.size} partitions: its keys have moved`);
+    const bounds = (await this.#deps.fetchBounds()).get(this.#partition);
+    if (bounds !== undefined) return bounds;
+    throw new ChangeLogError('PODTRAIL_LOG_UNAVAILABLE', `partition ${this.#partition} is not known to Kafka`, { retriable: true });
   }
 
   #call<T>(what: string, call: () => Promise<T>): Promise<{ readonly value: T } | undefined> {

@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import type { ReaderHandlers } from './change-log.ts';
 import { type KafkaAdmin, unavailable } from './kafka-client.ts';
 import { KafkaLane, type LaneDeps } from './kafka-lane.ts';
-import { fetchBounds, fetchCommitted } from './kafka-topic.ts';
+import { fetchBounds, fetchCommitted, grownError } from './kafka-topic.ts';
 
 /** How long the broker holds an empty fetch, ms: the longest wait until a paused partition is fetched again, or the reader stops. */
 const MAX_WAIT_MS = 500;
@@ -119,6 +119,8 @@ export class Membership {
     const isSameMember = memberId === this.#memberId;
     this.#memberId = memberId;
     this.#deps.log.info({ partitions: [...assigned], memberId }, 'joined the consumer group');
+    const added = [...assigned].find((partition) => partition >= this.#partitions);
+    if (added !== undefined) return this.#fail(grownError(this.#options.topic, this.#partitions));
     for (const partition of [...this.#lanes.keys()]) if (!isSameMember || !assigned.has(partition)) this.#giveUp(partition);
     for (const partition of assigned) {
       const lane = this.#lanes.get(partition);
@@ -165,7 +167,6 @@ export class Membership {
     return {
       handlers: this.#handlers,
       log,
-      partitions: this.#partitions,
       fetchBounds: () => fetchBounds(admin, topic),
       fetchCommitted: (partition) => fetchCommitted(admin, topic, groupId, partition),
       commit: (partition, offset) => this.#commit(partition, offset),

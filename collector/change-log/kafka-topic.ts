@@ -80,6 +80,11 @@ async function refuseCompacted(admin: KafkaAdmin, topic: string, log: Logger): P
   }
 }
 
+/** A topic that grows while it is in use puts keys into other partitions: their records are no longer in one order. */
+export function grownError(topic: string, partitions: number): ChangeLogError {
+  return new ChangeLogError('PODTRAIL_LOG_CORRUPT', `topic ${topic} has no longer its ${partitions} partitions: its keys have moved, and their order is lost`);
+}
+
 /** What each partition holds now. Rejects with a retriable ChangeLogError. */
 export async function fetchBounds(admin: KafkaAdmin, topic: string): Promise<ReadonlyMap<number, TopicBounds>> {
   const offsets = await admin.use(`fetch offsets of ${topic}`, (client) => client.fetchTopicOffsets(topic));

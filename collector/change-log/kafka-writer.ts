@@ -5,11 +5,12 @@
  * take it for a repetition of the first and acknowledge it without storing it. So nothing is sent beside or after a request that
  * failed: it ends the producer, and the next one has an id of its own.
  */
-import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs';
+import kafkajs, { type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
 import { MAX_RECORD_BYTES } from '../change-record.ts';
 import { ChangeLogError } from '../errors.ts';
 import type { ChangeLogWriter } from './change-log.ts';
 import { protocolErrorType, unavailable } from './kafka-client.ts';
+import { grownError } from './kafka-topic.ts';
 
 /**
  * Values and keys of one request, bytes. kafkajs makes one record batch of a partition's part, and max.message.bytes (1 048 588)
@@ -23,8 +24,8 @@ const ACK_TIMEOUT_MS = 10_000;
 
 export interface KafkaWriterDeps {
   readonly createClient: () => Kafka;
-  /** Makes sure that the topic exists; called before every producer's first request. */
-  readonly ensureTopic: () => Promise<unknown>;
+  /** Makes sure that the topic exists; resolves to its number of partitions. Called before every producer's first request. */
+  readonly ensureTopic: () => Promise<number>;
 }
 
 interface PendingAppend {
@@ -104,12 +105,12 @@ export class KafkaWriter implements ChangeLogWriter {
 
   async #connect(): Promise<Producer> {
     if (this.#producer !== undefined) return this.#producer;
-    await this.#deps.ensureTopic();
+    const partitions = await this.#deps.ensureTopic();
     const producer = this.#deps.createClient().producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner, // murmur2(key) mod partitions, as the Java client: never another
+      createPartitioner: () => partitionBy(this.#topic, partitions),
       // Within one request only; the caller retries for as long as it likes.
       retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 3 },
     });
@@ -128,6 +129,15 @@ export class KafkaWriter implements ChangeLogWriter {
     if (protocolErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') return unavailable(`append to ${this.#topic}`, error);
     return new ChangeLogError('PODTRAIL_LOG_MISSING', `append to ${this.#topic} failed: the topic is gone`, { cause: error, retriable: true });
   }
+}
+
+/** murmur2(key) mod partitions, as the Java client has it, and never another: a topic that has grown is refused. */
+function partitionBy(topic: string, partitions: number): ReturnType<ICustomPartitioner> {
+  const choose = kafkajs.Partitioners.DefaultPartitioner();
+  return (message) => {
+    if (message.partitionMetadata.length !== partitions) throw grownError(topic, partitions);
+    return choose(message);
+  };
 }
 
 function splitAppend(append: PendingAppend): Part[] {

@@ -25,6 +25,7 @@ export class ReaderDriver implements ReaderHandlers {
   /** Partitions between `assigned` and `revoked`. */
   readonly held = new Set<number>();
   readonly #overrides: Partial<ReaderHandlers>;
+  readonly #attempted = new Set<number>();
   readonly #busy = new Set<number>();
   readonly #waiting = new Set<() => void>();
   #running: Promise<void> | undefined;
@@ -51,11 +52,12 @@ export class ReaderDriver implements ReaderHandlers {
 
   async assigned(assignment: Assignment): Promise<bigint> {
     return this.#note(assignment.partition, async () => {
-      assert.ok(!this.held.has(assignment.partition) || this.assignments.length > 0, 'assigned twice');
+      assert.ok(!this.held.has(assignment.partition), 'assigned again before it was revoked');
+      this.#attempted.add(assignment.partition);
+      const start = (await this.#overrides.assigned?.(assignment)) ?? assignment.earliest;
       this.assignments.push(assignment);
       this.held.add(assignment.partition);
-      this.#wake();
-      return this.#overrides.assigned?.(assignment) ?? assignment.earliest;
+      return start;
     });
   }
 
@@ -64,6 +66,7 @@ export class ReaderDriver implements ReaderHandlers {
       assert.ok(this.held.has(batch.partition), 'a batch outside an assignment');
       assert.ok(batch.records.length > 0, 'an empty batch');
       this.batches.push({ partition: batch.partition, offsets: batch.records.map((record) => record.offset), end: batch.end });
+      this.#wake();
       const commit = await this.#overrides.batch?.(batch, heartbeat);
       for (const record of batch.records) this.records.push({ partition: batch.partition, record });
       return commit;
@@ -72,7 +75,8 @@ export class ReaderDriver implements ReaderHandlers {
 
   async revoked(partition: number): Promise<void> {
     return this.#note(partition, async () => {
-      assert.ok(this.held.delete(partition), 'revoked without an assignment');
+      assert.ok(this.#attempted.delete(partition), 'revoked without an assignment');
+      this.held.delete(partition);
       this.revocations.push(partition);
       await this.#overrides.revoked?.(partition);
     });

@@ -163,8 +163,11 @@ async function startServer(args: string[], brokers: string[]): Promise<Server> {
   }
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
-    if (signal === 'SIGTERM') child.kill('SIGTERM');
-    else child.stdin.end();
+    if (signal === 'SIGTERM') {
+      child.kill('SIGTERM');
+      await exited;
+    }
+    child.stdin.end();
     await exited;
   };
   try {

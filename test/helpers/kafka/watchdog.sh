@@ -6,7 +6,7 @@ exec 3<&0
 pid=$!
 echo "pid $pid"
 trap 'kill -TERM "$pid" 2>/dev/null' TERM
-{ cat <&3 >/dev/null; kill -KILL "$pid" 2>/dev/null; } &
+{ cat <&3; kill -KILL "$pid"; } >/dev/null 2>&1 &
 reader=$!
 exec 3<&-
 while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done
