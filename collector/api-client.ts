@@ -6,7 +6,7 @@ import { createGunzip } from 'node:zlib';
 import { acceptHeader, collectionPath } from './api-resources.ts';
 import type { ClusterConnection, Credentials } from './cluster-connection.ts';
 import type { Resource } from './objects.ts';
-import { createSlots, type Slots } from './pacing.ts';
+import { createSlots, type Slots, unlessAborted } from './pacing.ts';
 
 /** Why a request gave nothing. `message` is fit for logs and status: no credentials, no object content. */
 export interface ApiFailure {
@@ -93,10 +93,12 @@ export function createApiClient(connection: ClusterConnection, options: ApiClien
     let credentials: Credentials | undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        credentials = credentials === undefined ? await connection.credentials() : await connection.refreshed(credentials);
+        const wanted = credentials === undefined ? connection.credentials() : connection.refreshed(credentials);
+        credentials = await unlessAborted(wanted, options.signal);
       } catch (error) {
         return fail('credentials', (error as Error).message);
       }
+      if (credentials === undefined) return fail('network', 'stopped');
       const sentMs = performance.now();
       const exchanged = await send(credentials, path, { ...options, connectTimeoutMs });
       if (!exchanged.ok) return exchanged;

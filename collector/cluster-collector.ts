@@ -12,7 +12,7 @@ import type { KubeConfigSource } from './kubeconfig.ts';
 import type { LoopState, LoopStatus, Timing } from './loop.ts';
 import type { CollectorMetrics } from './metrics.ts';
 import type { Resource } from './objects.ts';
-import { backoffMs, sleep } from './pacing.ts';
+import { backoffMs, sleep, unlessAborted } from './pacing.ts';
 
 export interface ResourceStatus extends LoopStatus {
   readonly resource: Resource;
@@ -75,7 +75,7 @@ export function createClusterCollector(cluster: ClusterConfig, options: ClusterO
   let reason: string | undefined;
 
   const connect = async (signal: AbortSignal): Promise<Connected> => {
-    const { endpoint } = await connection.credentials();
+    const { endpoint = '' } = (await unlessAborted(connection.credentials(), signal)) ?? {};
     const version = await api.get('/version', signal);
     const identity = await readIdentity(cluster.name, api, { configuredUid: cluster.uid, endpoint }, signal);
     if (!identity.ok) throw connectError(identity.failure);
@@ -97,7 +97,6 @@ export function createClusterCollector(cluster: ClusterConfig, options: ClusterO
       },
     );
     clusterRun = run;
-    troubles.clear();
     log.info({ server: connection.server(), uid: to.identity.uid, identity: to.identity.from, loops: plan.targets.length }, 'collecting');
     await run.run(signal).finally(() => {
       clusterRun = undefined;
@@ -150,7 +149,7 @@ function createIdentityCheck(cluster: ClusterConfig, { identity, endpoint }: Con
     verified = { endpoint: currentEndpoint, atMs: startMs };
   };
   return async (signal: AbortSignal, sinceMs: number): Promise<void> => {
-    const current = await connection.credentials().catch(() => undefined);
+    const current = await unlessAborted(connection.credentials(), signal).catch(() => undefined);
     if (current === undefined) return;
     const nowMs = performance.now();
     if (current.endpoint === verified.endpoint && verified.atMs > sinceMs && nowMs - verified.atMs < IDENTITY_MAX_AGE_MS) return;
@@ -163,23 +162,25 @@ function createIdentityCheck(cluster: ClusterConfig, { identity, endpoint }: Con
   };
 }
 
-/** Logs each trouble once, however many loops meet it how often, until all is well again. */
+/** Logs each trouble once, however many loops meet it how often, until all is well again; and that all is well. */
 function createTroubles(log: Logger) {
   const reported = new Set<string>();
+  let well = false;
   const report = (fields: object, reason: string): void => {
+    well = false;
     if (reported.has(reason)) return;
     reported.add(reason);
     log.warn({ ...fields, reason }, 'cluster or resource cannot be collected, retrying');
   };
   return {
     report,
-    clear: (): void => reported.clear(),
     loopChanged(target: Target, { state, reason }: LoopStatus, loops: readonly { status(): LoopStatus }[]): void {
       if (state === 'retrying' && reason !== undefined) report(target, reason);
-      const well = loops.every((loop) => loop.status().reason === undefined || loop.status().state === 'denied');
-      if (!well || reported.size === 0) return;
+      const states = loops.map((loop) => loop.status().state);
+      if (well || !states.every((each) => each === 'watching' || each === 'denied')) return;
+      well = true;
       reported.clear();
-      log.info('collecting again');
+      log.info({ loops: states.length, denied: states.filter((each) => each === 'denied').length }, 'in sync');
     },
   };
 }

@@ -1,4 +1,5 @@
 /** The collector: a loop for every cluster, each on its own, all writing to one change log. */
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { ChangeLogWriter } from './change-log/change-log.ts';
@@ -48,6 +49,7 @@ export function createCollector(options: CollectorOptions, deps: CollectorDeps):
   const { config } = options;
   const { random = Math.random, onFatal = endProcess } = deps;
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // every cluster listens
   const timing: Timing = {
     ...LOOP_TIMING,
     deniedRetryMs: config.deniedRetrySeconds * 1_000,

@@ -41,7 +41,9 @@ export const collectorConfig = z.strictObject({
     .min(4 * 1_024 * 1_024)
     .max(16 * 1_024 * 1_024 * 1_024)
     .default(256 * 1_024 * 1_024)
-    .describe('Change records waiting for the change log, over all clusters in equal parts, bytes; a cluster whose part is full stops watching'),
+    .describe(
+      'Change records waiting for the change log, over all clusters in equal parts of 2 MiB at least, bytes; a cluster whose part is full stops watching',
+    ),
   flushIntervalMs: z.number().int().min(1).max(10_000).default(50).describe('How long a change record may wait for company on its way to the change log, ms'),
   watchStallSeconds: z
     .number()

@@ -58,7 +58,7 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
   loop.live = true;
   touch(loop);
   deps.metrics.listed(cluster, target.resource);
-  deps.log.info({ ...target, listed: snapshot.listed, full }, 'listed');
+  deps.log.debug({ ...target, listed: snapshot.listed, full }, 'listed');
   return followWatches(loop, snapshot.session, snapshot.resourceVersion, signal);
 }
 

@@ -156,7 +156,10 @@ describe('exec plugins', () => {
   test('that hang are given up on, are not started beside themselves, and count when they come back', async () => {
     const folder = tempFolder();
     const gate = join(folder.path, 'gate');
-    const { user, runs } = plugin(folder, `while [ ! -f '${gate}' ]; do sleep 0.02; done\n${execCredential(SECRET, '2999-01-01T00:00:00Z')}`);
+    const { user, runs } = plugin(
+      folder,
+      `while [ -d '${folder.path}' ] && [ ! -f '${gate}' ]; do sleep 0.02; done\n${execCredential(SECRET, '2999-01-01T00:00:00Z')}`,
+    );
     const { connection } = connect(folder.write('config', fakeKubeconfig({ a: 'http://a' }, { ...user })), { pluginTimeoutMs: 50 });
     for (let attempt = 0; attempt < 3; attempt += 1) await assert.rejects(connection.credentials(), /plugin\.sh not ready within 50 ms$/);
     folder.write('gate', '');

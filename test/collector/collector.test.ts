@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import pino from 'pino';
 import { Registry } from 'prom-client';
@@ -295,7 +296,19 @@ describe('clusters side by side', () => {
     server.heal();
     await waitFor('the recovery', () => allWatching(of('one')));
     assert.equal(warnings(log).filter((reason) => /503/.test(reason)).length, 1);
-    assert.ok(log.some((line) => line.includes('collecting again')));
+    assert.equal(log.filter((line) => line.includes('in sync')).length, 2, 'at the start, and again');
+  });
+
+  test('a stop does not wait for an exec plugin that hangs', async () => {
+    const folder = tempFolder();
+    const started = `${folder.path}/started`;
+    const command = folder.write('plugin.sh', `#!/bin/sh\ntouch '${started}'\nwhile [ -f '${started}' ]; do sleep 0.02; done\n`, 0o700);
+    const { collector } = await start({ to: { one: 'http://127.0.0.1:1' }, user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command } } });
+    await waitFor('the plugin', () => existsSync(started));
+    const startMs = performance.now();
+    await collector.stop();
+    assert.ok(performance.now() - startMs < 1_000);
+    rmSync(started); // the plugin goes with its file
   });
 
   test('a context that is missing is tried again, and found when it appears', async () => {

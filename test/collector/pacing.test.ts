@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { backoffMs, createSlots, sleep } from '../../collector/pacing.ts';
+import { backoffMs, createSlots, sleep, unlessAborted } from '../../collector/pacing.ts';
 
 const backoff = { minMs: 1_000, maxMs: 30_000 };
 const NEVER = new AbortController().signal;
@@ -56,6 +56,18 @@ describe('sleep', () => {
     };
     await sleep(1, signal);
     assert.equal(listeners, 0);
+  });
+});
+
+describe('unlessAborted', () => {
+  test('is the promise’s value or error, or undefined when the signal aborts', async () => {
+    const controller = new AbortController();
+    assert.equal(await unlessAborted(Promise.resolve(7), controller.signal), 7);
+    await assert.rejects(unlessAborted(Promise.reject(new Error('no')), controller.signal), /no/);
+    const waiting = unlessAborted(new Promise(() => {}), controller.signal);
+    controller.abort();
+    assert.equal(await waiting, undefined);
+    assert.equal(await unlessAborted(Promise.reject(new Error('unheard')), controller.signal), undefined);
   });
 });
 
