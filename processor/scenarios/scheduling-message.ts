@@ -91,7 +91,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: SchedulingC
   { pattern: /free ports|host ?port|nodeports|podfitshostports/i, cause: 'host_port_conflict' },
   {
     pattern:
-      /were unschedulable|is unschedulable|nodeunschedulable|node\(s\) were not ready|nodes? (?:is|are|were) not ready|nodenotready|network.unavailable|out of disk|under (?:memory|disk|pid) pressure|(?:memory|disk|pid)pressure|no nodes available/i,
+      /were unschedulable|is unschedulable|nodeunschedulable|node\(s\) were not ready|nodes? (?:is|are|were) not ready|nodenotready|network.unavailable|out of disk|(?:under|had) (?:memory|disk|pid) pressure|(?:memory|disk|pid)pressure|no nodes available/i,
     cause: 'no_available_node',
   },
   { pattern: /requested (?:node name|hostname)|\[nodename\]/i, cause: 'node_selector_mismatch' },

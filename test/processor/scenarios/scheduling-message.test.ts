@@ -131,6 +131,7 @@ const cases: readonly Case[] = [
   { message: '0/2 nodes are available: 2 node(s) had untolerated taint {node.cloudprovider.kubernetes.io/uninitialized: true}.', cause: 'no_available_node' },
   { message: '0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: x}, 2 node(s) were unschedulable.', cause: 'no_available_node' },
   { message: '0/3 nodes are available: 3 node(s) were not ready, 3 node(s) were out of disk space.', cause: 'no_available_node' },
+  { message: '0/3 nodes are available: 1 node(s) had disk pressure, 2 node(s) had memory pressure.', cause: 'no_available_node' },
   // Volumes.
   { message: '0/3 nodes are available: 3 node(s) had volume node affinity conflict.', cause: 'volume_topology', certain: true },
   { message: "0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.", cause: 'volume_topology', certain: true },
@@ -160,6 +161,8 @@ const cases: readonly Case[] = [
     cause: 'volume_limit',
   },
   { message: '0/3 nodes are available: 3 node(s) had no available disk.', cause: 'volume_limit' },
+  { message: 'running PreBind plugin "VolumeBinding": binding volumes: timed out waiting for the condition', cause: 'unbound_volume' },
+  { message: 'running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "data"', cause: 'unbound_volume' },
   // The rest.
   { message: "0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports.", cause: 'host_port_conflict', certain: true },
   {
