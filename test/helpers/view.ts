@@ -3,6 +3,7 @@
  * Everything not given is in sync and empty; stream time stands at NOW_MS unless the case moves it.
  */
 import type { Container, ContainerStatus, KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
+import { DEFAULT_THRESHOLDS } from '../../processor/core/rules-config.ts';
 import type {
   ClusterView,
   ContainerHistory,
@@ -27,24 +28,6 @@ export function at(seconds: number): string {
 export function atMs(seconds: number): number {
   return NOW_MS + seconds * 1_000;
 }
-
-/** The defaults of design §4. */
-export const THRESHOLDS: Thresholds = {
-  transientPullFailures: 2,
-  unschedulableMs: 60_000,
-  scaleUpMs: 600_000,
-  dependencyMs: 60_000,
-  createMs: 60_000,
-  initStuckMs: 300_000,
-  readinessMs: 30_000,
-  restarts: 3,
-  restartsWindowMs: 600_000,
-  failedCreates: 2,
-  terminatingMs: 60_000,
-  nodeNotReadyMs: 0,
-  recoverMs: 60_000,
-  recoverRunningMs: 600_000,
-};
 
 const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
   Namespace: 'namespaces',
@@ -97,7 +80,7 @@ export function clusterView(options: ViewOptions = {}): ClusterView {
   };
   return {
     nowMs: options.nowMs ?? NOW_MS,
-    thresholds: { ...THRESHOLDS, ...options.thresholds },
+    thresholds: { ...DEFAULT_THRESHOLDS, ...options.thresholds },
     inSync: (resource) => !(options.notInSync ?? []).includes(resource),
     object: (resource, namespace, name) =>
       objects.find((object) => RESOURCE_OF_KIND[object.kind] === resource && object.metadata.namespace === namespace && object.metadata.name === name),
