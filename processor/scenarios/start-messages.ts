@@ -59,7 +59,7 @@ const CONTAINER: readonly Row[] = [
   [/(?:mount ?point|mounting|mount|mkdirat|mkdir).{0,400}read-?only file ?system/i, depends('readonly_volume')],
   [/directory onto a file|(?:mounting|mount ).{0,400}not a directory/i, depends('mount_failed')],
   [
-    /bind source path does not exist|error mounting|rootfs_linux\.go:\d+: mounting|failed to (?:stat|mkdir|resolve symlink) |relabel failed|lsetxattr|mount `/i,
+    /bind source path does not exist|not a shared (?:or slave )?mount|error mounting|rootfs_linux\.go:\d+: mounting|failed to (?:stat|mkdir|resolve symlink) |relabel failed|lsetxattr|mount `/i,
     depends('mount_failed'),
   ],
   [/seccomp|apparmor|selinux|keycreate|capabilit|\bcapset\b|apply caps|sysctl|no_?new_?priv|privileged/i, creates('security_policy')],

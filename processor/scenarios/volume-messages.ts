@@ -31,7 +31,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   // Helpers and drivers that are not there: "not found" is not about the volume.
   {
     pattern:
-      /list of registered CSI drivers|driver .{0,60}not found|executable file not found|helper program|provider not found|no such plugin|endpoints "[^"]*" not found/i,
+      /list of registered CSI drivers|driver .{0,60}not found|executable file not found|helper program|provider not found|no such plugin|mount ?point does not exist|special device|endpoints "[^"]*" not found/i,
     cause: 'mount_failed',
   },
   { pattern: /(?:does not contain|not contain) driver|CSINode/i, cause: 'volume_attach_failed' },
@@ -54,7 +54,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\(1(?:3)?\)|operation not permitted|\b(?:status ?code|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|wrong password|ret=-1(?:3)?\b/i,
+      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\(1(?:3)?\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|wrong password|ret=-1(?:3)?\b/i,
     cause: 'access_denied',
   },
   {
@@ -70,7 +70,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /code = notfound|filesystemnotfound|(?:volume|disk|snapshot|share|file ?system|bucket|pv|image|export)s?\b.{0,80}(?:not found|does ?n[o']t exist|could not be found|no longer exists)|(?:cannot|can't|could not|unable to|failed to) find .{0,20}(?:volume|disk)|no such volume|error 404|notfound, /i,
+      /code = notfound|filesystemnotfound|(?<![/.\w~-])(?:volume|disk|snapshot|share|file ?system|bucket|pv|image|export)s?\b(?![/~]).{0,80}(?:not found|does ?n[o']t exist|could not be found|no longer exists)|(?:cannot|can't|could not|unable to|failed to) find .{0,20}(?:volume|disk)|no such volume|error 404|notfound, /i,
     cause: 'missing_volume',
   },
 ];

@@ -84,6 +84,14 @@ const cases: readonly Case[] = [
     cause: 'mount_failed',
   },
   { text: 'Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /data', cause: 'mount_failed' },
+  {
+    text: 'failed to generate container "a" spec: failed to generate spec: path "/var/lib/kubelet/" is mounted on "/var/lib/kubelet" but it is not a shared mount',
+    cause: 'mount_failed',
+  },
+  {
+    text: 'failed to generate container "a" spec: failed to generate spec: failed to stat "/var/lib/kubelet/pods/x/volumes/kubernetes.io~csi/pvc-1/mount": stat /x: host is down',
+    cause: 'mount_failed',
+  },
   // Security.
   {
     text: 'failed to generate container "a" spec: failed to generate spec opts: failed to generate seccomp spec opts: cannot load seccomp profile "/var/lib/kubelet/seccomp/p.json": open /var/lib/kubelet/seccomp/p.json: no such file or directory',
@@ -115,6 +123,7 @@ const cases: readonly Case[] = [
   },
   // The runtime and the node.
   { text: 'failed to reserve container name "app_p_shop_uid_0": name "app_p_shop_uid_0" is reserved for "8f3"', cause: 'runtime_error' },
+  { text: 'failed to generate container "35f" spec: failed to generate spec: lstat /dev/tap14: no such file or directory', cause: 'runtime_error' },
   { text: 'context deadline exceeded', cause: 'runtime_error' },
   {
     text: `${CONTAINERD}error during container init: error running hook #0: error running hook: exit status 1, stdout: , stderr: nvidia-container-cli: initialization error: driver rpc error: timed out: unknown`,

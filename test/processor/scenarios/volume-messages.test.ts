@@ -155,6 +155,28 @@ const cases: readonly Case[] = [
     cause: 'mount_failed',
     specific: false,
   },
+  {
+    text: 'MountVolume.SetUp failed for volume "secrets-store-inline" : rpc error: code = Unknown desc = mount failed: exit status 32\nMounting command: mount\nMounting arguments: -t tmpfs tmpfs /var/lib/kubelet/pods/7e/volumes/kubernetes.io~csi/secrets-store-inline/mount\nOutput: mount: /var/lib/kubelet/pods/7e/volumes/kubernetes.io~csi/secrets-store-inline/mount: mount point does not exist.',
+    cause: 'mount_failed',
+  },
+  {
+    text: 'MountVolume.SetUp failed for volume "pv" : mount failed: exit status 32\nOutput: mount: /var/lib/kubelet/pods/a/volumes/x: special device /dev/xvdba does not exist.',
+    cause: 'mount_failed',
+  },
+  {
+    text: 'Unable to mount volumes for pod "web_shop(c83e)": timeout expired waiting for volumes to attach or mount for pod "shop"/"web". list of unmounted volumes=[data].',
+    cause: 'mount_failed',
+    specific: false,
+  },
+  {
+    text: 'MountVolume.NewMounter initialization failed for volume "s" : volume mode "Ephemeral" not supported by driver secrets-store.csi.k8s.io (no CSIDriver object)',
+    cause: 'mount_failed',
+  },
+  {
+    reason: 'FailedAttachVolume',
+    text: "AttachVolume.Attach failed for volume \"pv-shared\" : googleapi: Error 400: RESOURCE_IN_USE_BY_ANOTHER_RESOURCE - The disk resource 'projects/p/disks/d' is already being used by 'projects/p/instances/i'",
+    cause: 'volume_attach_failed',
+  },
   // Denied.
   {
     text: 'MountVolume.SetUp failed for volume "nfs" : mount failed: exit status 32\nOutput: mount.nfs: access denied by server while mounting 10.0.0.1:/export',
@@ -188,6 +210,14 @@ const cases: readonly Case[] = [
   },
   {
     text: 'MountVolume.SetUp failed for volume "cephfs" : mount failed: exit status 1\nOutput: mount error 1 = Operation not permitted',
+    cause: 'access_denied',
+  },
+  {
+    text: 'MountVolume.SetUp failed for volume "azure-kv" : mount command failed, status: Failure, reason: azurekeyvault-flexvolume failed, Access denied. Caller was not found on any access policy.',
+    cause: 'access_denied',
+  },
+  {
+    text: 'MountVolume.SetUp failed for volume "https-provider" : rpc error: code = Unknown desc = failed to mount objects, error: keyvault.BaseClient#GetSecret: Service returned an error. Status=403 Code="Forbidden" Message="Caller is not authorized to perform action on resource."',
     cause: 'access_denied',
   },
   // Read only.
