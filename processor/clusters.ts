@@ -1,0 +1,129 @@
+/**
+ * The clusters of one partition as the shell sees them: where each one's state comes from, which generation its rows have (design D3),
+ * and from which offset on its records count.
+ */
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { Logger } from 'pino';
+import type { ClusterRef } from '../collector/change-record.ts';
+import { countLostIncidents, highestGeneration, removeNewerRows, resolveLostIncidents, storedIdentities } from '../sql/generations.ts';
+import type { SavedState } from './checkpoint.ts';
+import { nothingSaved, restoreCluster } from './checkpoint.ts';
+import { inSync } from './core/coverage.ts';
+import { createEmitter } from './core/emit.ts';
+import { emitIncidents } from './core/incidents.ts';
+import type { ClusterState } from './core/state.ts';
+import { createClusterState, rowVersion } from './core/state.ts';
+import type { RowSink } from './row-sink.ts';
+
+/**
+ * Stream time in sync after which an incident of a lost generation that has not come back is over, ms: the longest grace of any rule
+ * (10 min while a scale-up is under way, design §4) and then some.
+ */
+const LOST_AFTER_MS = 15 * 60_000;
+
+/** One cluster whose records are applied here. */
+export interface TrackedCluster {
+  readonly state: ClusterState;
+  /** Records below it are in the state already. */
+  nextOffset: bigint;
+  saved: SavedState;
+  /** Incidents of an older generation wait to come back or to be ended; since when podtrail sees, in stream time, 0 if it does not. */
+  lost: { sinceMs: number } | undefined;
+}
+
+export interface ClustersDeps {
+  readonly client: ClickHouseClient;
+  readonly log: Logger;
+  readonly sink: RowSink;
+}
+
+/** Where records come from; offsets of another place mean nothing here. */
+export interface LogPlace {
+  readonly log: string;
+  readonly partition: number;
+}
+
+/**
+ * Restores a cluster that has a checkpoint; undefined if it has none. `place` is undefined for a log that only looks like the one
+ * before. Throws StoreError, PODTRAIL_CHECKPOINT_FORMAT.
+ */
+export async function trackRestored(deps: ClustersDeps, place: LogPlace | undefined, clusterUid: string): Promise<TrackedCluster | undefined> {
+  const { client, log } = deps;
+  const restored = await restoreCluster(client, clusterUid, (manifest) => {
+    const { cluster, generation, count } = manifest;
+    log.error({ cluster, generation, count }, 'checkpoint is damaged, passing it over');
+  });
+  if (restored === undefined) return undefined;
+  const { state, manifest } = restored;
+  const isHere = manifest.log === place?.log && manifest.partition === place.partition;
+  const { generation, count } = state.meta;
+  const saved = isHere ? nothingSaved(generation, count) : nothingSaved();
+  const tracked: TrackedCluster = { state, nextOffset: isHere ? manifest.nextOffset : 0n, saved, lost: undefined };
+  if (!isHere) await beginGeneration(deps, tracked);
+  tracked.lost = await lostIncidents(client, state);
+  log.info({ cluster: state.cluster.name, generation: state.meta.generation, count, nextOffset: String(tracked.nextOffset) }, 'cluster restored');
+  return tracked;
+}
+
+/** Starts a cluster without a checkpoint, in a generation above whatever is stored of it. */
+export async function trackNew({ client, log }: ClustersDeps, cluster: ClusterRef): Promise<TrackedCluster> {
+  const generation = (await highestGeneration(client, cluster)) + 1;
+  const state = createClusterState(cluster, generation);
+  log.info({ cluster: cluster.name, generation }, 'cluster is new here');
+  return { state, nextOffset: 0n, saved: nothingSaved(), lost: await lostIncidents(client, state) };
+}
+
+/** Why records of a cluster are refused (design D1): its name or its uid is taken. Undefined if they go together. */
+export async function identityConflict(client: ClickHouseClient, cluster: ClusterRef): Promise<string | undefined> {
+  const taken = (await storedIdentities(client, cluster)).find(({ uid, name }) => uid !== cluster.uid || name !== cluster.name);
+  return taken === undefined ? undefined : conflictMessage(cluster, taken);
+}
+
+/** The message of a conflict, with the remedy. */
+export function conflictMessage(cluster: ClusterRef, taken: ClusterRef): string {
+  const known = `cluster ${cluster.name} with uid ${cluster.uid} conflicts with ${taken.name} with uid ${taken.uid}`;
+  return `${known}; run \`podtrail cluster forget\` or \`podtrail cluster replace\``;
+}
+
+/**
+ * Raises the generation: the records that made the rows above this state may not come again as they were, so those rows go, and the
+ * heads of unresolved incidents, which such a row may have replaced, are written again.
+ */
+export async function beginGeneration({ client, log, sink }: ClustersDeps, { state }: TrackedCluster): Promise<void> {
+  const { cluster, meta, tables } = state;
+  const removed = await removeNewerRows(client, cluster.name, rowVersion(meta));
+  meta.generation = Math.max(meta.generation, await highestGeneration(client, cluster)) + 1;
+  const emitter = createEmitter();
+  const touched = new Map([...tables.incidents.values()].map((incident) => [incident.id, incident]));
+  emitIncidents({ state, emitter, touched });
+  sink.add(emitter.rows(rowVersion(meta)));
+  log.warn({ cluster: cluster.name, generation: meta.generation, removed }, 'began a new generation');
+}
+
+/**
+ * After a gap: what was stored beyond this state cannot be made again from the log. Nothing to do for a state that is ahead of
+ * everything stored, as when the reader merely fell behind.
+ */
+export async function afterGap(deps: ClustersDeps, tracked: TrackedCluster): Promise<void> {
+  const { cluster, meta } = tracked.state;
+  if (Object.keys(await removeNewerRows(deps.client, cluster.name, rowVersion(meta))).length > 0) await beginGeneration(deps, tracked);
+}
+
+async function lostIncidents(client: ClickHouseClient, state: ClusterState): Promise<TrackedCluster['lost']> {
+  const { cluster, meta } = state;
+  return (await countLostIncidents(client, cluster.name, meta.generation)) > 0 ? { sinceMs: 0 } : undefined;
+}
+
+/** Ends incidents of older generations once podtrail has seen the cluster for long enough. Call after applying a batch. */
+export async function settleLost({ client, log, sink }: ClustersDeps, tracked: TrackedCluster): Promise<void> {
+  const { lost, state } = tracked;
+  if (lost === undefined) return;
+  const timeMs = state.meta.streamTimeMs;
+  if (!inSync(state, 'pods')) lost.sinceMs = 0;
+  else if (lost.sinceMs === 0) lost.sinceMs = timeMs;
+  if (lost.sinceMs === 0 || timeMs - lost.sinceMs < LOST_AFTER_MS) return;
+  await sink.flush(); // those that came back must be known to have
+  await resolveLostIncidents(client, state.cluster.name, state.meta.generation, { timeMs, version: rowVersion(state.meta) });
+  tracked.lost = undefined;
+  log.info({ cluster: state.cluster.name }, 'incidents of an older generation that did not come back are resolved');
+}
