@@ -232,10 +232,10 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
   return unchanged ? incident : { ...next, updatedMs: engine.state.meta.streamTimeMs };
 }
 
-/** Since when a source is well: its container's start where the subject is one container, else now. */
+/** Since when a source is well: for what keeps a container from running it is its start, else now. */
 function wellSinceMs(engine: Engine, incident: Incident, source: Source): number {
   const nowMs = engine.state.meta.streamTimeMs;
-  if (source.kind !== 'pod' || incident.subject.container === '') return nowMs;
+  if (source.kind !== 'pod' || (incident.track !== 'run' && incident.track !== 'pull')) return nowMs;
   const { initContainerStatuses = [], containerStatuses = [] } = (source.object as Pod).status;
   const status = [...initContainerStatuses, ...containerStatuses].find((s) => s.name === incident.subject.container);
   return Math.min(nowMs, parseTimeMs(status?.state?.running?.startedAt) ?? nowMs);

@@ -4,7 +4,7 @@ import { SCENARIOS } from '../scenarios/index.ts';
 import type { ClusterView, PodHistory, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { inSync, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
-import { reconcile } from './incidents.ts';
+import { reconcile, sourceGone } from './incidents.ts';
 import { syncNodeMembers, withoutExplained } from './node-incidents.ts';
 import { controllerUid } from './state.ts';
 import { resourceOfKind } from './workload.ts';
@@ -23,6 +23,8 @@ export function judgeDirty(engine: Engine, view: ClusterView, where: string): vo
       const at = key.indexOf('/');
       const source = findSource(engine, key.slice(0, at), key.slice(at + 1));
       if (source !== undefined) judge(engine, view, source, where);
+      // What a late Event opens about a pod that is gone ends with it.
+      if (source !== undefined && state.tables.departed.has(source.uid)) sourceGone(engine, source);
     }
   }
 }
@@ -43,14 +45,16 @@ function findSource(engine: Engine, kind: string, uid: string): Source | undefin
     const object = objects[table].get(uid)?.object;
     if (object !== undefined) return { kind: kind as Source['kind'], uid, object };
   }
-  return undefined;
+  const departed = kind === 'pod' ? engine.state.tables.departed.get(uid)?.pod : undefined;
+  return departed && { kind: 'pod', uid, object: departed };
 }
 
 /** The rules of every scenario that judges this kind of source, as one function each. */
 function ask(scenario: Scenario, view: ClusterView, source: Source, engine: Engine): readonly Signal[] {
   const events = view.eventsOf(source.uid);
   if (source.kind === 'pod') {
-    const history = engine.state.tables.histories.get(source.uid) ?? NO_HISTORY;
+    const { histories, departed } = engine.state.tables;
+    const history = histories.get(source.uid) ?? departed.get(source.uid)?.history ?? NO_HISTORY;
     return scenario.pod?.({ ...view, pod: source.object as Pod, history, events }) ?? [];
   }
   if (source.kind === 'controller') return scenario.controller?.({ ...view, controller: source.object as Workload, events }) ?? [];

@@ -14,7 +14,7 @@ import { foldEvent } from './events.ts';
 import { foldHistory } from './pod-history.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
-import { indexObject, unindexObject } from './state.ts';
+import { controllerUid, indexObject, unindexObject } from './state.ts';
 import { hashKey } from './tables.ts';
 import { workloadOf } from './workload.ts';
 
@@ -247,8 +247,16 @@ function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, 
   if (folded !== history) state.tables.histories.set(uid, folded);
   if (disruption !== undefined) emitDisruption(state, emitter, pod, disruption);
   state.tables.dirty.set(`pod/${uid}`, 1);
+  if (pod.status.phase === 'Succeeded') markSiblings(state, pod);
   // Spread over the day by uid, so that a whole cluster is not rewritten at once.
   if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
+}
+
+/** A retry that succeeds ends the failure of those before it. */
+function markSiblings(state: ClusterState, pod: Pod): void {
+  const owner = controllerUid(pod);
+  if (owner !== '')
+    for (const sibling of state.indexes.podsByOwner.get(owner)) if (state.tables.sources.has(sibling)) state.tables.dirty.set(`pod/${sibling}`, 1);
 }
 
 function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string): void {
@@ -297,6 +305,7 @@ function remove(state: ClusterState, resource: Resource, uid: string): { resourc
   unindexObject(state.indexes, resource, stored.object);
   tables.objects[resource].delete(uid);
   if (resource === 'pods') {
+    depart(state, stored.object as Pod);
     for (const table of [tables.histories, tables.specs, tables.dirty, tables.held]) table.delete(uid);
     tables.dirty.delete(`pod/${uid}`);
     tables.held.delete(`pod/${uid}`);
@@ -309,12 +318,23 @@ function remove(state: ClusterState, resource: Resource, uid: string): { resourc
   return [{ resource, object: stored.object }];
 }
 
+/** An Event about a pod's end (a hook that failed, an eviction) may come this much after the end itself, ms. */
+const DEPARTED_MS = 120_000;
+
+/** Only pods that ended in the open: of one that vanished in a gap nobody knows when, and nothing may open because of a gap. */
+function depart(state: ClusterState, pod: Pod): void {
+  const { uid, deletionTimestamp } = pod.metadata;
+  if (deletionTimestamp === undefined) return;
+  state.tables.departed.set(uid, { pod, history: state.tables.histories.get(uid) });
+  state.timers.set(`forget/${uid}`, state.meta.streamTimeMs + DEPARTED_MS);
+}
+
 const CONTROLLERS: Readonly<Record<string, string>> = { ReplicaSet: 'controller', StatefulSet: 'controller', DaemonSet: 'controller', Job: 'controller' };
 
 function markRegarding(state: ClusterState, event: Event): void {
   const { kind, uid, name } = event.regarding;
   if (kind === 'Pod') {
-    if (state.tables.objects.pods.has(uid)) state.tables.dirty.set(`pod/${uid}`, 1);
+    if (state.tables.objects.pods.has(uid) || state.tables.departed.has(uid)) state.tables.dirty.set(`pod/${uid}`, 1);
   } else if (CONTROLLERS[kind] !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
   else if (kind === 'Node') {
     // Kubelets up to 1.34 put the node's name where its uid belongs (signals.md §17).

@@ -21,6 +21,12 @@ export interface StoredObject {
   readonly object: ProjectedObject;
 }
 
+/** What is kept of a pod that is gone. */
+export interface DepartedPod {
+  readonly pod: Pod;
+  readonly history: PodHistory | undefined;
+}
+
 /** Counters of promise 4 on the processor's side, and what the collector said last. */
 export interface SessionState {
   readonly session: string;
@@ -94,6 +100,8 @@ export interface Tables {
   readonly objects: Readonly<Record<Resource, Table<StoredObject>>>;
   /** By pod uid. */
   readonly histories: Table<PodHistory>;
+  /** Pods that ended a moment ago, by uid: Events about their end may come after it (signals.md §17). */
+  readonly departed: Table<DepartedPod>;
   /** Spec hashes already stored, by pod uid. */
   readonly specs: Table<string>;
   /** Recent Events by uid of the object they regard. */
@@ -139,6 +147,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
   return {
     objects,
     histories: table('histories'),
+    departed: table('departed'),
     specs: table('specs'),
     events: table('events'),
     changes: table('changes'),

@@ -75,6 +75,7 @@ function fireTimers(engine: Engine, nowMs: number, where: string): void {
       state.tables.dirty.set(id, 1);
       judgeDirty(engine, viewOf(state), where);
     } else if (kind === 'recover') recoveryDue(engine, id);
+    else if (kind === 'forget') state.tables.departed.delete(id);
     else if (kind === 'daily') rewriteDaily(state, engine.emitter, id, timer.dueTimeMs);
   }
 }
