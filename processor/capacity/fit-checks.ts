@@ -2,7 +2,7 @@
 import type { Node } from '../../collector/objects.ts';
 import { amountOf, formatAmount, resourcesOf } from './amounts.ts';
 import type { CheckId, CheckResult } from './check.ts';
-import { failed, passed, warned } from './check.ts';
+import { failed, passed, unknown, warned } from './check.ts';
 import type { FilterFailure } from './filter.ts';
 import type { Cycle } from './filters.ts';
 import { failuresOn } from './filters.ts';
@@ -120,12 +120,22 @@ function fixFor(check: CheckId, nodes: readonly NodeFailures[], pod: PodFacts): 
   }
 }
 
+/** Replicas that admission lets in, and those beyond MAX_REPLICAS that nobody tried. */
+export interface WantedReplicas {
+  readonly replicas: number;
+  readonly unplanned: number;
+}
+
 /** How many replicas are placed, and if not all: the scheduler's message and the cheapest way out. */
-export function checkFit(schedule: Schedule, desired: number, pod: PodFacts, remedy: Remedy | undefined): CheckResult {
+export function checkFit(schedule: Schedule, wanted: WantedReplicas, pod: PodFacts, remedy: Remedy | undefined): CheckResult {
+  const desired = wanted.replicas;
   const placed = schedule.placements.length;
   const evicting = schedule.placements.filter(({ victims }) => victims.length > 0);
   const request = formatRequest(pod.request.amounts);
+  if (desired === 0) return warned('fit', 'no replica is created, so none is placed', 'see the quota and limits checks');
   if (placed >= desired) {
+    if (wanted.unplanned > 0)
+      return unknown('fit', `the first ${placed} replicas fit; the ${wanted.unplanned} beyond them were not tried`, placementLines(schedule));
     if (evicting.length === 0) return passed('fit', `all ${desired} replicas of ${request} fit`, placementLines(schedule));
     const victims = evicting.flatMap(({ node, victims: evicted }) =>
       evicted.map((victim) => `${victim.namespace}/${victim.name} would be evicted from ${node.name}`),

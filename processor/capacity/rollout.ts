@@ -5,7 +5,6 @@
  */
 import type { KubeObject } from '../../collector/objects.ts';
 import type { PodFacts } from './pod-facts.ts';
-import type { Fields } from './reading.ts';
 import { compareText, fieldsOf, listOf, textOf } from './reading.ts';
 import type { Placement, Schedule, ScheduleOptions } from './schedule.ts';
 import { schedulePods } from './schedule.ts';
@@ -38,9 +37,8 @@ function isOwnedThrough(cluster: SchedulingCluster, namespace: string, kind: str
 
 /** Places the new pods while the old ones leave. The state keeps the outcome. */
 export function rollOut(workload: KubeObject, pods: readonly PodFacts[], old: readonly OldPod[], state: SchedulingState, options: ScheduleOptions): Schedule {
-  const spec = fieldsOf(fieldsOf(workload)?.['spec']) ?? {};
   const desired = pods.length;
-  const { surge, unavailable } = allowancesOf(workload.kind, spec, desired);
+  const { surge, unavailable } = allowancesOf(workload, desired);
   const leaving = [...old];
   const placements: Placement[] = [];
   let last = schedulePods([], state, options);
@@ -62,7 +60,9 @@ function leave(old: OldPod | undefined): void {
 }
 
 /** maxSurge rounds up, maxUnavailable down; both 0 becomes one unavailable (ResolveFenceposts). */
-function allowancesOf(kind: string, spec: Fields, desired: number): { readonly surge: number; readonly unavailable: number } {
+export function allowancesOf(workload: KubeObject, desired: number): { readonly surge: number; readonly unavailable: number } {
+  const { kind } = workload;
+  const spec = fieldsOf(fieldsOf(workload)?.['spec']) ?? {};
   const strategy = fieldsOf(spec[kind === 'Deployment' ? 'strategy' : 'updateStrategy']);
   const rolling = fieldsOf(strategy?.['rollingUpdate']);
   const share = (value: unknown, fallback: string, round: (value: number) => number): number => resolve(value ?? fallback, desired, round);

@@ -11,9 +11,9 @@ import { termMatches } from './pod-facts.ts';
 import { compareText } from './reading.ts';
 import type { NodeState } from './scheduling-state.ts';
 import { freeOf, largestFree } from './scheduling-state.ts';
-import { labelOf, matches } from './selectors.ts';
+import { labelOf } from './selectors.ts';
 import type { SpreadConstraint } from './topology-spread.ts';
-import { compileConstraints, countDomains } from './topology-spread.ts';
+import { compileConstraints, countDomains, isCounted } from './topology-spread.ts';
 
 export interface ShapeFit extends Fit {
   /** Nodes are eligible, but none of them, emptied of all but its DaemonSet and static pods, could hold the pod. */
@@ -92,7 +92,7 @@ function usesOwnVolumes({ filters }: Cycle): boolean {
 }
 
 function rulesOf({ pod, state }: Cycle): readonly DomainRule[] {
-  const spread = compileConstraints(pod, 'DoNotSchedule').filter(({ selector }) => matches(selector, pod.labels));
+  const spread = compileConstraints(pod, 'DoNotSchedule').filter(({ selector }) => isCounted(pod, selector));
   if (spread.length + pod.antiAffinity.length + pod.affinity.length === 0) return [];
   const labels = createNamespaceLabels(state.cluster)(pod.namespace);
   const isOwn = (term: AffinityTerm): boolean => termMatches(term, pod, labels);

@@ -71,7 +71,7 @@ export function createTopologySpread(pod: PodFacts, state: SchedulingState): Fil
       if (other.namespace !== pod.namespace) return;
       domains.forEach((domain, index) => {
         const { constraint, counts } = domain;
-        if (!matches(constraint.selector, other.labels) || !includes(node, index)) return;
+        if (!isCounted(other, constraint.selector) || !includes(node, index)) return;
         const value = labelOf(node.labels, constraint.topologyKey) ?? '';
         counts.set(value, (counts.get(value) ?? 0) + sign);
         domain.minimum = minimumOf(counts);
@@ -120,7 +120,7 @@ export function countMatching(node: NodeState, selector: Selector, namespace: st
 }
 
 /** Terminating pods do not count, and an empty selector counts none, as in countPodsMatchSelector. */
-function isCounted(pod: PodFacts, selector: Selector): boolean {
+export function isCounted(pod: PodFacts, selector: Selector): boolean {
   return !pod.terminating && selector.requirements !== undefined && selector.requirements.length > 0 && matches(selector, pod.labels);
 }
 

@@ -15,12 +15,17 @@ export interface WorkloadPlan {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  /** Replicas wanted; `pods` has at most MAX_REPLICAS of them. */
+  readonly desired: number;
   readonly pods: readonly Pod[];
   /** The pods differ in name only. */
   readonly identical: boolean;
   /** What the controller's pods are selected by: the scheduler spreads them by default. */
   readonly spreadSelector: Selector | undefined;
 }
+
+/** More replicas than this are not planned one by one: manifests are untrusted. */
+export const MAX_REPLICAS = 5_000;
 
 /** Stands for the hash a Deployment would give the ReplicaSet of this template. */
 const TEMPLATE_HASH = 'new';
@@ -33,25 +38,29 @@ export function planWorkload(object: KubeObject, namespace: string, replicas: nu
   const spec = fieldsOf(fieldsOf(object)?.['spec']) ?? {};
   const base = { kind: object.kind, namespace, name: object.metadata.name };
   if (object.kind === 'Pod') {
-    const pods = numbered(replicas ?? 1, object.metadata.name).map((name) =>
+    const desired = replicas ?? 1;
+    const pods = numbered(desired, object.metadata.name).map((name) =>
       buildPod(name, namespace, { metadata: object.metadata, spec: spec as unknown as PodSpec }),
     );
-    return { ...base, pods, identical: true, spreadSelector: undefined };
+    return { ...base, desired, pods, identical: true, spreadSelector: undefined };
   }
   const { template, count, owned } = templateOf(object.kind, spec);
+  const desired = Math.max(0, replicas ?? count);
   if (object.kind === 'StatefulSet') {
     const start = integerOf(fieldsOf(spec['ordinals'])?.['start']) ?? 0;
-    const pods = Array.from({ length: replicas ?? count }, (_, index) => statefulPod(object.metadata.name, namespace, template, start + index, spec));
-    return { ...base, pods, identical: listOf(spec['volumeClaimTemplates']).length === 0, spreadSelector: owned };
+    const pods = Array.from({ length: Math.min(desired, MAX_REPLICAS) }, (_, index) =>
+      statefulPod(object.metadata.name, namespace, template, start + index, spec),
+    );
+    return { ...base, desired, pods, identical: listOf(spec['volumeClaimTemplates']).length === 0, spreadSelector: owned };
   }
   if (object.kind === 'DaemonSet') {
     const pods = nodes.map((node) => daemonPod(object.metadata.name, namespace, template, node.metadata.name));
-    return { ...base, pods, identical: false, spreadSelector: undefined };
+    return { ...base, desired: pods.length, pods, identical: false, spreadSelector: undefined };
   }
   const hashed = object.kind === 'Deployment' ? withLabels(template, { 'pod-template-hash': TEMPLATE_HASH }) : template;
-  const pods = numbered(replicas ?? count, object.metadata.name).map((name) => buildPod(name, namespace, hashed));
+  const pods = numbered(desired, object.metadata.name).map((name) => buildPod(name, namespace, hashed));
   const spreadSelector = object.kind === 'Deployment' && owned !== undefined ? narrow(owned, 'pod-template-hash', 'In', TEMPLATE_HASH) : owned;
-  return { ...base, pods, identical: true, spreadSelector };
+  return { ...base, desired, pods, identical: true, spreadSelector };
 }
 
 interface Template {
@@ -72,7 +81,7 @@ function templateOf(kind: string, spec: Fields): Template {
 }
 
 function numbered(count: number, name: string): readonly string[] {
-  return Array.from({ length: Math.max(0, count) }, (_, index) => `${name}-${index}`);
+  return Array.from({ length: Math.min(Math.max(0, count), MAX_REPLICAS) }, (_, index) => `${name}-${index}`);
 }
 
 function buildPod(name: string, namespace: string, template: PodTemplate): Pod {

@@ -1,0 +1,102 @@
+/** The cluster as it would be with the objects of the manifests in it, and with the claims that the workloads bring along. */
+import type { KubeObject, ProjectedObject, Resource } from '../../collector/objects.ts';
+import type { Fields } from './reading.ts';
+import { fieldsOf, listOf, textOf } from './reading.ts';
+import type { SchedulingCluster } from './scheduling-state.ts';
+import { labelOf } from './selectors.ts';
+import { planWorkload } from './workload.ts';
+
+/** Kinds of manifest that a check reads. */
+const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
+  ConfigMap: 'configmaps',
+  Secret: 'secrets',
+  ServiceAccount: 'serviceaccounts',
+  PersistentVolumeClaim: 'persistentvolumeclaims',
+  PersistentVolume: 'persistentvolumes',
+  StorageClass: 'storageclasses',
+  PriorityClass: 'priorityclasses',
+  ResourceQuota: 'resourcequotas',
+  LimitRange: 'limitranges',
+  Namespace: 'namespaces',
+  PodDisruptionBudget: 'poddisruptionbudgets',
+};
+const CLUSTER_SCOPED: readonly string[] = ['PersistentVolume', 'StorageClass', 'PriorityClass', 'Namespace'];
+
+/** Objects that exist already win over those of the manifests. The namespace is for objects that name none. */
+export function withManifests(
+  cluster: SchedulingCluster,
+  others: readonly KubeObject[],
+  workloads: readonly { readonly workload: KubeObject; readonly namespace: string }[],
+  options: { readonly namespace: string; readonly replicas?: number },
+): SchedulingCluster {
+  const added = new Map<Resource, ProjectedObject[]>();
+  const add = (resource: Resource, object: KubeObject): void => {
+    const there = added.get(resource);
+    if (there === undefined) added.set(resource, [object as ProjectedObject]);
+    else there.push(object as ProjectedObject);
+  };
+  const { objects } = cluster;
+  const overlaid: SchedulingCluster = {
+    nodes: () => cluster.nodes(),
+    pods: () => cluster.pods(),
+    podsOnNode: (name) => cluster.podsOnNode(name),
+    inSync: (resource) => cluster.inSync(resource),
+    object: (resource, ns, name) =>
+      cluster.object(resource, ns, name) ?? added.get(resource)?.find(({ metadata }) => metadata.namespace === ns && metadata.name === name),
+    ...(objects === undefined ? {} : { objects: (resource: Resource) => [...objects.call(cluster, resource), ...(added.get(resource) ?? [])] }),
+  };
+  const claims: KubeObject[] = [];
+  for (const object of others) {
+    const resource = RESOURCE_OF_KIND[object.kind];
+    if (resource === undefined) continue;
+    const own = CLUSTER_SCOPED.includes(object.kind) ? '' : object.metadata.namespace || options.namespace;
+    const placed = { ...object, metadata: { ...object.metadata, namespace: own } };
+    if (resource === 'persistentvolumeclaims') claims.push(placed);
+    else add(resource, placed);
+  }
+  for (const { workload, namespace: own } of workloads) claims.push(...claimsOf(workload, own, options.replicas));
+  for (const claim of claims) settleClaim(claim, overlaid, add);
+  return overlaid;
+}
+
+/** The claims that a StatefulSet's controller and ephemeral volumes create with each pod. */
+function claimsOf(workload: KubeObject, namespace: string, replicas: number | undefined): readonly KubeObject[] {
+  const templates = listOf(fieldsOf(fieldsOf(workload)?.['spec'])?.['volumeClaimTemplates']);
+  return planWorkload(workload, namespace, replicas).pods.flatMap((pod) => [
+    ...templates.map((claim) => buildClaim(`${textOf(fieldsOf(claim['metadata'])?.['name'])}-${pod.metadata.name}`, namespace, claim['spec'])),
+    ...listOf(pod.spec.volumes).flatMap((volume) => {
+      const template = fieldsOf(fieldsOf(volume.ephemeral)?.['volumeClaimTemplate']);
+      return template === undefined ? [] : [buildClaim(`${pod.metadata.name}-${volume.name}`, namespace, template['spec'])];
+    }),
+  ]);
+}
+
+function buildClaim(name: string, namespace: string, spec: unknown): KubeObject & { readonly spec: Fields } {
+  const metadata = { name, namespace, uid: `planned/${namespace}/${name}`, resourceVersion: '0' };
+  return { kind: 'PersistentVolumeClaim', apiVersion: 'v1', metadata, spec: fieldsOf(spec) ?? {} };
+}
+
+/**
+ * A claim not yet created: one that waits for its first consumer is unbound; one that a provisioner serves at once is as good as bound, to
+ * a volume that any node reaches; any other stays unbound.
+ */
+function settleClaim(claim: KubeObject, cluster: SchedulingCluster, add: (resource: Resource, object: KubeObject) => void): void {
+  const spec = fieldsOf(fieldsOf(claim)?.['spec']) ?? {};
+  const className = textOf(spec['storageClassName']) ?? defaultClass(cluster);
+  const storageClass = className === undefined ? undefined : fieldsOf(cluster.object('storageclasses', '', className));
+  const provisioner = textOf(storageClass?.['provisioner']) ?? '';
+  const atOnce = storageClass?.['volumeBindingMode'] !== 'WaitForFirstConsumer' && provisioner !== '' && provisioner !== 'kubernetes.io/no-provisioner';
+  const named = { ...claim, spec: { ...spec, ...(className === undefined ? {} : { storageClassName: className }) } };
+  if (!atOnce) {
+    add('persistentvolumeclaims', { ...named, status: { phase: 'Pending' } } as KubeObject);
+    return;
+  }
+  const name = `planned/${claim.metadata.namespace}/${claim.metadata.name}`;
+  add('persistentvolumes', { kind: 'PersistentVolume', apiVersion: 'v1', metadata: { name, namespace: '', uid: name, resourceVersion: '0' } });
+  add('persistentvolumeclaims', { ...named, spec: { ...named.spec, volumeName: name }, status: { phase: 'Bound' } } as KubeObject);
+}
+
+function defaultClass(cluster: SchedulingCluster): string | undefined {
+  const classes = [...(cluster.objects?.('storageclasses') ?? [])];
+  return classes.find(({ metadata }) => labelOf(metadata.annotations, 'storageclass.kubernetes.io/is-default-class') === 'true')?.metadata.name;
+}

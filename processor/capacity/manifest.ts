@@ -1,0 +1,154 @@
+/**
+ * Manifests, checked before anything is computed from them: unknown fields, wrong types and bad quantities, each with the document and the
+ * path to it. Documents are parsed YAML or JSON; the shell that parsed them turns paths into lines.
+ */
+import type { KubeObject } from '../../collector/objects.ts';
+import { decodeObject } from './decode.ts';
+import { KNOWN_FIELDS } from './known-fields.ts';
+import { parseQuantity } from './quantity.ts';
+import type { Fields } from './reading.ts';
+import { fieldsOf, listOf, textOf } from './reading.ts';
+import { WORKLOAD_KINDS } from './workload.ts';
+
+/** What makes a manifest unusable. `path` leads from the document's root to the value. */
+export interface ManifestProblem {
+  /** Position of the document in the input, from 1. */
+  readonly document: number;
+  readonly path: readonly (string | number)[];
+  /** e.g. `is not a known field of Container`. */
+  readonly message: string;
+}
+
+export interface Manifests {
+  /** Objects that make pods, in order. */
+  readonly workloads: readonly KubeObject[];
+  /** Everything else: claims, ConfigMaps, quotas … that count as created. */
+  readonly others: readonly KubeObject[];
+  readonly problems: readonly ManifestProblem[];
+}
+
+/** Past this many problems of one document the rest is not looked at. */
+const MAX_PROBLEMS = 20;
+const MAX_DEPTH = 64;
+
+/** Reads the documents of one manifest; `List` objects are taken apart. Never throws. */
+export function readManifests(documents: readonly unknown[]): Manifests {
+  const workloads: KubeObject[] = [];
+  const others: KubeObject[] = [];
+  const problems: ManifestProblem[] = [];
+  for (const [index, document] of documents.entries()) {
+    if (document === null || document === undefined) continue;
+    for (const { value, path } of itemsOf(document)) readObject(value, { document: index + 1, path, problems, start: problems.length }, workloads, others);
+  }
+  return { workloads, others, problems };
+}
+
+interface Place {
+  readonly document: number;
+  readonly path: readonly (string | number)[];
+  readonly problems: ManifestProblem[];
+  /** Problems before this document. */
+  readonly start: number;
+}
+
+function itemsOf(document: unknown): readonly { readonly value: unknown; readonly path: readonly (string | number)[] }[] {
+  const fields = fieldsOf(document);
+  const kind = textOf(fields?.['kind']) ?? '';
+  if (fields === undefined || !kind.endsWith('List') || !Array.isArray(fields['items'])) return [{ value: document, path: [] }];
+  return fields['items'].map((value, index) => ({ value, path: ['items', index] }));
+}
+
+function readObject(value: unknown, place: Place, workloads: KubeObject[], others: KubeObject[]): void {
+  const decoded = decodeObject(value, 'object');
+  if (!decoded.ok) {
+    place.problems.push({ document: place.document, path: place.path, message: decoded.reason.replace(/^object[.:]? ?/, '') });
+    return;
+  }
+  const object = decoded.value;
+  if (KNOWN_FIELDS[object.kind] !== undefined) checkValue(value, object.kind, place, 0);
+  if (!isWorkload(object.kind)) {
+    others.push(object);
+    return;
+  }
+  const spec = fieldsOf(fieldsOf(value)?.['spec']);
+  if (listOf(podSpecOf(object.kind, spec)?.['containers']).length === 0) report(place, 'has no containers');
+  else workloads.push(object);
+}
+
+function isWorkload(kind: string): boolean {
+  return (WORKLOAD_KINDS as readonly string[]).includes(kind);
+}
+
+function podSpecOf(kind: string, spec: Fields | undefined): Fields | undefined {
+  if (kind === 'Pod') return spec;
+  if (kind === 'CronJob') return podSpecOf('Job', fieldsOf(fieldsOf(spec?.['jobTemplate'])?.['spec']));
+  return fieldsOf(fieldsOf(spec?.['template'])?.['spec']);
+}
+
+function report({ document, path, problems }: Place, message: string): void {
+  problems.push({ document, path, message });
+}
+
+/** Checks a value against a type of KNOWN_FIELDS and everything below it. null counts as absent, as it does for the API server. */
+function checkValue(value: unknown, type: string, place: Place, depth: number): void {
+  if (value === null || value === undefined || type === 'any') return;
+  if (place.problems.length - place.start >= MAX_PROBLEMS) return;
+  if (depth > MAX_DEPTH) {
+    report(place, `is nested more than ${MAX_DEPTH} levels deep`);
+    return;
+  }
+  const below = (key: string | number): Place => ({ ...place, path: [...place.path, key] });
+  if (type.startsWith('[]')) {
+    if (!Array.isArray(value)) report(place, 'is not a list');
+    else for (const [index, item] of value.entries()) checkValue(item, type.slice(2), below(index), depth + 1);
+    return;
+  }
+  const fields = fieldsOf(value);
+  if (type.startsWith('{}')) {
+    if (fields === undefined) report(place, 'is not a map');
+    else for (const [key, item] of Object.entries(fields)) checkValue(item, type.slice(2), below(key), depth + 1);
+    return;
+  }
+  const known = KNOWN_FIELDS[type];
+  if (known === undefined) {
+    const message = scalarProblem(value, type);
+    if (message !== undefined) report(place, message);
+    return;
+  }
+  if (fields === undefined) {
+    report(place, `is not a ${type}`);
+    return;
+  }
+  for (const [key, item] of Object.entries(fields)) {
+    const field = Object.hasOwn(known, key) ? known[key] : undefined;
+    if (field === undefined) report(below(key), `is not a known field of ${type}`);
+    else checkValue(item, field, below(key), depth + 1);
+  }
+}
+
+function scalarProblem(value: unknown, type: string): string | undefined {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string' ? undefined : `is ${describe(value)}, not text${typeof value === 'object' ? '' : `: write "${String(value)}"`}`;
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : `is ${describe(value)}, not true or false`;
+    case 'integer':
+      return Number.isSafeInteger(value) ? undefined : `is ${describe(value)}, not a whole number`;
+    case 'number':
+      return typeof value === 'number' ? undefined : `is ${describe(value)}, not a number`;
+    case 'intOrString':
+      return typeof value === 'string' || Number.isSafeInteger(value) ? undefined : `is ${describe(value)}, neither a whole number nor text`;
+    case 'quantity': {
+      const quantity = parseQuantity(value);
+      if (!quantity.ok) return `${JSON.stringify(value)?.slice(0, 80)} ${quantity.reason}`;
+      return quantity.nano < 0n ? `${JSON.stringify(value)} must not be negative` : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'a map' : `the ${typeof value} ${String(value).slice(0, 40)}`;
+}
