@@ -86,6 +86,7 @@ export function sharesOf(ledgers: readonly (readonly Interval[])[], buckets: Buc
   const blindMs = new Array<number>(count).fill(0);
   for (const { fromMs, toMs } of ledgers.flat()) {
     const stopMs = Math.min(toMs, endMs, startMs + count * stepMs);
+    if (fromMs >= stopMs) continue;
     for (let i = Math.max(0, Math.floor((fromMs - startMs) / stepMs)); startMs + i * stepMs < stopMs; i++) {
       const bucketMs = startMs + i * stepMs;
       blindMs[i] = (blindMs[i] ?? 0) + Math.min(stopMs, bucketMs + stepMs) - Math.max(fromMs, bucketMs);

@@ -84,7 +84,8 @@ async function readGroups(deps: RouteDeps, query: TrendQuery, buckets: Buckets, 
     ...{ step: stepMs * count, count: 1, every: 1, groups: [], limit: query.top + 1 },
     ...{ with_pods: query.rankBy === 'affectedPods' ? 1 : 0, opened_from: 0 },
   };
-  const ranked = await deps.store.rows(bucketsQuery, { ...shared, ...ranking }, signal);
+  const rows = await deps.store.rows(bucketsQuery, { ...shared, ...ranking }, signal);
+  const ranked = rows.filter(({ bucket }) => bucket === 0); // bucket 1 says the same of the whole range
   const [largest] = ranked;
   if (largest === undefined) return { groups: [], rows: [] };
   const names = ranked.slice(0, query.top).map(({ name }) => name);
