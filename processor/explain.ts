@@ -91,15 +91,57 @@ export function explain(items: readonly unknown[], nowMs: number): Explanation {
 const SAVED_LIST_MS = 600_000;
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function groupByResource(items: readonly unknown[], skipped: string[]): Map<Resource, unknown[]> {
-  const groups = new Map<Resource, unknown[]>();
+function groupByResource(items: readonly unknown[], skipped: string[]): Map<Resource, Raw[]> {
+  const groups = new Map<Resource, Raw[]>();
+  const uids = new Map<string, string>();
   for (const [index, item] of items.entries()) {
-    const kind = typeof item === 'object' && item !== null ? String((item as { kind?: unknown }).kind ?? '') : '';
+    const raw = (typeof item === 'object' && item !== null ? item : {}) as Raw;
+    const kind = typeof raw['kind'] === 'string' ? raw['kind'] : '';
     const resource = RESOURCE_OF_KIND[kind];
-    if (resource === undefined) skipped.push(`item ${index}: ${kind === '' ? 'no kind' : `kind ${kind} is not read`}`);
-    else groups.set(resource, [...(groups.get(resource) ?? []), item]);
+    if (resource === undefined) {
+      skipped.push(`item ${index}: ${kind === '' ? 'no kind' : `kind ${kind} is not read`}`);
+      continue;
+    }
+    const named = withIdentity(raw, kind);
+    uids.set(refKey({ kind, ...(named['metadata'] as Raw) }), String((named['metadata'] as Raw)['uid']));
+    groups.set(resource, [...(groups.get(resource) ?? []), named]);
+  }
+  const events = groups.get('events');
+  if (events !== undefined) {
+    const named = events.map((event) => withRegardingUid(event, uids));
+    groups.set('events', named);
+    for (const event of named) addController(groups, uids, event);
   }
   return groups;
+}
+
+/** A controller that could not create its pods is often not in the list: what its Event says of it is enough to judge it. */
+function addController(groups: Map<Resource, Raw[]>, uids: Map<string, string>, event: Raw): void {
+  const ref = asRaw(event['involvedObject'] ?? event['regarding']);
+  const resource = RESOURCE_OF_KIND[String(ref['kind'])];
+  if (event['reason'] !== 'FailedCreate' || resource === undefined || !CONTROLLERS.includes(resource) || uids.has(refKey(ref))) return;
+  const { kind, apiVersion, name, namespace } = ref;
+  const uid = String(ref['uid'] ?? refKey(ref));
+  uids.set(refKey(ref), uid);
+  groups.set(resource, [...(groups.get(resource) ?? []), { kind, apiVersion, metadata: { name, namespace, uid, resourceVersion: '1' }, spec: {}, status: {} }]);
+}
+
+type Raw = Readonly<Record<string, unknown>>;
+const asRaw = (value: unknown): Raw => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Raw) : {});
+const refKey = (ref: Raw): string => `${ref['kind']}/${ref['namespace'] ?? ''}/${ref['name']}`;
+
+/** Trimmed lists, as people paste them, may lack uid and resourceVersion: within one list the name will do. */
+function withIdentity(raw: Raw, kind: string): Raw {
+  const metadata = asRaw(raw['metadata']);
+  return { ...raw, metadata: { uid: refKey({ kind, ...metadata }), resourceVersion: '1', ...metadata } };
+}
+
+function withRegardingUid(event: Raw, uids: ReadonlyMap<string, string>): Raw {
+  const field = event['involvedObject'] === undefined && event['regarding'] !== undefined ? 'regarding' : 'involvedObject';
+  const ref = asRaw(event[field]);
+  if (typeof ref['uid'] === 'string' && ref['uid'] !== '') return event;
+  const uid = uids.get(refKey(ref));
+  return uid === undefined ? event : { ...event, [field]: { ...ref, uid } };
 }
 
 /** The newest RFC 3339 time anywhere in the objects, at most nowMs. */
@@ -136,21 +178,43 @@ function loadState(byResource: ReadonlyMap<Resource, readonly unknown[]>, atMs: 
 /** Above any resourceVersion: a printed list of several kinds carries none of its own. */
 const MAX_RV = '9'.repeat(39);
 
+/** The rules' view of the list: a young pod is judged by the nodes too, since no grace applies. */
+function presentView(view: ClusterView): ClusterView {
+  return { ...view, thresholds: { ...view.thresholds, unschedulableMs: 0 } };
+}
+
 function explainPods(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
+  const lost = new Map(explainNodes(state, view, atMs).map((node) => [node.name, node.findings]));
   return [...view.pods()].map((pod) => {
     const history = foldHistory(state.tables.histories.get(pod.metadata.uid), pod, atMs);
-    const podView = { ...view, pod, history, events: view.eventsOf(pod.metadata.uid) };
+    // A pod that failed is told even if another one has taken its place.
+    const alone = pod.status.phase === 'Failed' ? { podsIn: () => [pod], workload: () => undefined } : {};
+    const podView = { ...presentView(view), ...alone, pod, history, events: view.eventsOf(pod.metadata.uid) };
     const signals = SCENARIOS.flatMap((scenario) => scenario.pod?.(podView) ?? []);
-    return { ...identity(pod), status: podStatusText(pod), findings: rank(state, signals, atMs) };
+    const own = rank(state, signals, atMs);
+    const ofNode = pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded' ? [] : (lost.get(pod.spec.nodeName ?? '') ?? []);
+    // A lost node explains what its pods' probes and exits say (design D8).
+    const unexplained = ofNode.length === 0 ? own : own.filter(({ signal }) => signal.track !== 'ready' && signal.track !== 'run');
+    return { ...identity(pod), status: podStatusText(pod), findings: [...ofNode, ...unexplained] };
   });
 }
 
+function explainNodes(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
+  return [...view.nodes()].map((node) => {
+    const events = [...view.eventsOf(node.metadata.uid), ...view.eventsOf(node.metadata.name)];
+    const signals = SCENARIOS.flatMap((scenario) => scenario.node?.({ ...presentView(view), subjectNode: node, events }) ?? []);
+    return { ...identity(node), status: '', findings: rank(state, signals, atMs) };
+  });
+}
+
+const CONTROLLERS: readonly Resource[] = ['replicasets', 'statefulsets', 'daemonsets', 'jobs'];
+
 function explainControllers(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
   const found: Explained[] = [];
-  for (const resource of ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] as const) {
+  for (const resource of CONTROLLERS) {
     for (const stored of state.tables.objects[resource].values()) {
       const controller = stored.object as Workload;
-      const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...view, controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
+      const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...presentView(view), controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
       if (signals.length > 0) found.push({ ...identity(controller), status: '', findings: rank(state, signals, atMs) });
     }
   }

@@ -241,7 +241,7 @@ function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, 
   const nowMs = state.meta.streamTimeMs;
   const history = state.tables.histories.get(uid);
   const folded = foldHistory(history, pod, nowMs);
-  const disruption = disruptionOf(pod);
+  const disruption = disruptionOf(pod, state.tables.events.get(uid) ?? []);
   emitPod(state, emitter, pod, change);
   put(state, 'pods', pod, rv);
   if (folded !== history) state.tables.histories.set(uid, folded);
@@ -348,7 +348,8 @@ function markDependents(state: ClusterState, resource: Resource, object: Project
   const { uid, namespace } = object.metadata;
   if (resource === 'nodes') {
     dirty.set(`node/${uid}`, 1);
-    if (readiness(object as Node) !== readiness(before as Node | undefined)) {
+    // Removal hands the same object twice: its pods are judged again then too.
+    if (object === before || readiness(object as Node) !== readiness(before as Node | undefined)) {
       for (const pod of state.indexes.podsByNode.get(object.metadata.name)) dirty.set(`pod/${pod}`, 1);
     }
   } else if (resource === 'replicasets' || resource === 'statefulsets' || resource === 'daemonsets' || resource === 'jobs') {
