@@ -1,4 +1,5 @@
 /** Opens and joins the parts that roles are made of. One place knows how they fit; the roles say which they need. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
@@ -16,8 +17,7 @@ import type { ChosenCluster } from './clusters.ts';
 import type { Config } from './config.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
-/** The consumer group of all processors of one topic. */
-const GROUP_ID = 'podtrail-processor';
+const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
 export interface OpenChangeLog {
   readonly writer: ChangeLogWriter;
@@ -30,7 +30,7 @@ export async function openChangeLog(config: Config, directory: string, log: Logg
   const child = log.child({ component: 'change-log' });
   if (config.changeLog.kind === 'embedded') return openEmbeddedChangeLog({ ...config.changeLog, directory }, { log: child });
   const kafka = createKafkaChangeLog(config.changeLog, { log: child });
-  return { writer: kafka.writer, reader: () => kafka.reader({ groupId: GROUP_ID }), close: () => kafka.close() };
+  return { writer: kafka.writer, reader: () => kafka.reader({ groupId: config.processor.groupId }), close: () => kafka.close() };
 }
 
 /** Opens the store: the server of the configuration, else chDB in `directory`. */
@@ -66,7 +66,7 @@ export async function startCollector(config: Config, clusters: readonly ChosenCl
       fullSnapshotIntervalMs: config.changeLog.retentionMs / 4, // design D5
       rules: config.rules,
     },
-    { writer, log: deps.log.child({ component: 'collector' }), registry: deps.registry, onFatal: (error) => deps.lifecycle.fail(error) },
+    { writer, log: deps.log, registry: deps.registry, onFatal: (error) => deps.lifecycle.fail(error) },
   );
   await collector.start();
   deps.lifecycle.add({ name: 'collector', stop: () => collector.stop() });
@@ -74,10 +74,20 @@ export async function startCollector(config: Config, clusters: readonly ChosenCl
 }
 
 /** Starts a processor; an error that ends its run ends the process. */
-export function startProcessor(config: Config, reader: ChangeLogReader, client: ClickHouseClient, deps: PartDeps): Processor {
-  const processor = createProcessor(config.processor, { reader, client, log: deps.log.child({ component: 'processor' }), registry: deps.registry });
-  processor.start().catch((error: unknown) => deps.lifecycle.fail(error));
-  deps.lifecycle.add({ name: 'processor', stop: () => processor.stop() });
+export function startProcessor(
+  config: Config,
+  reader: ChangeLogReader,
+  client: ClickHouseClient,
+  deps: PartDeps,
+  options: { readonly newLog?: boolean } = {},
+): Processor {
+  const { log, registry, lifecycle } = deps;
+  const processor = createProcessor(
+    { config: config.processor, release: VERSION, newLog: options.newLog ?? false },
+    { reader, store: { client }, log: log.child({ component: 'processor' }), registry },
+  );
+  processor.start().catch((error: unknown) => lifecycle.fail(error));
+  lifecycle.add({ name: 'processor', stop: () => processor.stop() });
   return processor;
 }
 

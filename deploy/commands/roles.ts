@@ -33,6 +33,7 @@ interface StandaloneOptions extends CollectOptions, ListenOptions {
   readonly demo?: boolean;
   readonly speed: number;
   readonly data?: string;
+  readonly newLog?: boolean;
 }
 
 /** Adds the commands. `exit` is told the exit code when one has ended. */
@@ -50,6 +51,7 @@ export function addRoleCommands(program: Command, exit: (code: number) => void):
     .option('--demo', 'play the bundled recording instead of collecting a cluster')
     .addOption(new Option('--speed <factor>', 'pace of the demo').default(1).argParser(parseSpeed))
     .option('--data <directory>', 'where to keep data (default: data, or data-demo)')
+    .option('--new-log', 'the change log was replaced: keep the state and read the new one from its beginning')
     .action(async (options: StandaloneOptions) => exit(await runStandalone(options)));
   collecting(program.command('collector').description('collect clusters into the change log')).action(async (options: CollectOptions) =>
     exit(await runCollector(options)),
@@ -108,7 +110,7 @@ async function runStandalone(options: StandaloneOptions): Promise<number> {
     await migrateStore(config, store.client, log);
     if (demo) await startDemo(options.speed, changeLog.writer, context);
     const collector = demo ? undefined : await startCollector(config, clusters, changeLog.writer, context);
-    startProcessor(config, changeLog.reader(), store.client, context);
+    startProcessor(config, changeLog.reader(), store.client, context, { newLog: options.newLog ?? false });
     const status = collector && (() => collector.status());
     const url = await startApi(config, store.client, context, { demo, ...(status && { status }) });
     note(`podtrail is at ${url}   API: ${url}/docs   stop with Ctrl-C`);
@@ -174,15 +176,15 @@ function requireServer(config: Config): void {
 }
 
 async function runProcessor(options: CommonOptions & { readonly newLog?: boolean }): Promise<number> {
-  const context = begin(options, { 'processor.newLog': options.newLog });
+  const context = begin(options);
   const { config, log, lifecycle } = context;
   requireShared(config);
   requireServer(config);
   const changeLog = await openChangeLog(config, '', log);
   const store = await openStore(config);
   await assertSchema(store.client);
-  const processor = startProcessor(config, changeLog.reader(), store.client, context);
-  await operations(context, () => processor.status().ready);
+  startProcessor(config, changeLog.reader(), store.client, context, { newLog: options.newLog ?? false });
+  await operations(context, () => true);
   lifecycle.add({ name: 'change-log', stop: () => changeLog.close() });
   lifecycle.add({ name: 'store', stop: () => store.close() });
   return lifecycle.finished();
