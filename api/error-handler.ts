@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ProblemCode } from './errors.ts';
 import { ApiError } from './errors.ts';
 import { buildProblem, normalizeError, PROBLEM_TYPE, RETRY_AFTER_SECONDS } from './problem.ts';
+import { setSecurityHeaders } from './security.ts';
 
 /** Sends the problem of an error: 4xx logs at info, 5xx at error with its cause. The address is logged as the route's pattern only. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -11,6 +12,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const fields = { method: request.method, route: request.routeOptions.url ?? '(none)', code: error.code, status: error.status };
   if (error.status >= 500) request.log.error({ ...fields, err: error.cause ?? error }, 'request failed');
   else request.log.info(fields, 'request refused');
+  setSecurityHeaders(request, reply);
   if (error.retriable) reply.header('retry-after', RETRY_AFTER_SECONDS);
   return reply
     .code(error.status)

@@ -16,11 +16,29 @@ const LOGO =
   '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40"><text x="0" y="28" fill="white" font-family="system-ui, sans-serif" font-size="26" font-weight="700">podtrail</text></svg>';
 
 type TransformObject = typeof jsonSchemaTransformObject;
+type Part = Readonly<Record<string, unknown>>;
 
-/** Drops the components that nothing refers to: the library writes each one twice, as input and as output. */
-const transformObject: TransformObject = (document) => {
-  const { components, ...rest } = jsonSchemaTransformObject(document) as { components?: { schemas?: Record<string, unknown> } };
-  const all = components?.schemas ?? {};
+/** What zod writes and no reader needs: the bounds of safe integers, the pattern behind a date-time, and that no field may be added. */
+function isNoise(key: string, value: unknown, part: Part): boolean {
+  if (key === 'additionalProperties') return value === false;
+  if (key === 'minimum' || key === 'maximum') return Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER;
+  return key === 'pattern' && part['format'] === 'date-time';
+}
+
+/** The document without noise, and with the description of its schema for each answer that has none of its own. */
+function tidy(value: unknown, describe: (ref: string) => string | undefined): unknown {
+  if (Array.isArray(value)) return value.map((item) => tidy(item, describe));
+  if (value === null || typeof value !== 'object') return value;
+  const part = value as Part;
+  const entries = Object.entries(part).filter(([key, child]) => !isNoise(key, child, part));
+  const tidied = Object.fromEntries(entries.map(([key, child]) => [key, tidy(child, describe)]));
+  if (tidied['description'] !== 'Default Response') return tidied;
+  const [, ref] = /"#\/components\/schemas\/([^"]+)"/.exec(JSON.stringify(part['content'])) ?? [];
+  return { ...tidied, description: (ref === undefined ? undefined : describe(ref)) ?? 'Success.' };
+}
+
+/** The components that something refers to: the library writes each one twice, as input and as output. */
+function usedSchemas(rest: unknown, all: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const used = new Set<string>();
   const visit = (part: unknown): void => {
     for (const [, name = ''] of JSON.stringify(part ?? null).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
@@ -30,8 +48,14 @@ const transformObject: TransformObject = (document) => {
     }
   };
   visit(rest);
-  const schemas = Object.fromEntries(Object.entries(all).filter(([name]) => used.has(name)));
-  return { ...rest, components: { ...components, schemas } } as ReturnType<TransformObject>;
+  return Object.fromEntries(Object.entries(all).filter(([name]) => used.has(name)));
+}
+
+const transformObject: TransformObject = (document) => {
+  const { components, ...rest } = jsonSchemaTransformObject(document) as { readonly components?: { readonly schemas?: Record<string, Part> } };
+  const all = components?.schemas ?? {};
+  const whole = { ...rest, components: { ...components, schemas: usedSchemas(rest, all) } };
+  return tidy(whole, (ref) => all[ref]?.['description'] as string | undefined) as ReturnType<TransformObject>;
 };
 
 /** Registers the document at /openapi.json and the page at /docs; call before the routes, which it collects. */

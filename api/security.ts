@@ -1,6 +1,6 @@
 /** Headers of every answer, and the check of the host name that keeps foreign web pages off an unauthenticated loopback server. */
 import { isIP } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from './errors.ts';
 
 /** Content security policy of the dashboard and the JSON routes: our own files, nothing inline. */
@@ -29,15 +29,20 @@ export function isLoopback(host: string): boolean {
   return isIP(bare) === 4 && bare.startsWith('127.');
 }
 
+/** Sets the headers; also where no hook runs, for errors before there is a route. */
+export function setSecurityHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers(HEADERS);
+  reply.header('x-request-id', request.id);
+}
+
 /**
- * Sets the headers. While the server is for this machine only, it answers only to names of this machine: a page of another origin
+ * Sets the headers of every answer. While the server is for this machine only, it answers only to names of this machine: a page of another origin
  * that makes its name resolve to 127.0.0.1 (DNS rebinding) could read everything otherwise.
  */
 export function registerSecurity(app: FastifyInstance, options: { readonly allowRemote: boolean; readonly allowedHosts: readonly string[] }): void {
   const allowed = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers(HEADERS);
-    reply.header('x-request-id', request.id);
+    setSecurityHeaders(request, reply);
     if (options.allowRemote) return;
     const host = request.hostname ?? '';
     if (!isLoopback(host) && !allowed.has(host.toLowerCase())) {

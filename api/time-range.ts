@@ -12,6 +12,11 @@ export const timestamp = z.iso
   .datetime({ offset: true, error: 'expected an RFC 3339 time such as 2026-01-31T08:00:00Z' })
   .refine((text) => Date.parse(text) >= MIN_MS && Date.parse(text) <= MAX_MS, 'expected a time from 1970 to 2200');
 
+/** A time of an answer: RFC 3339, UTC, milliseconds. */
+export const jsonTime = z.string().meta({ format: 'date-time' });
+/** Likewise, null where there is none. */
+export const optionalJsonTime = z.string().nullable().meta({ format: 'date-time' });
+
 /** `from` and `to` as query parameters. */
 export const rangeParams = {
   from: timestamp

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { nextCursor, pageParams } from '../../paging.ts';
 import { epochMs, integer } from '../../store.ts';
-import { formatTime, rangeParams } from '../../time-range.ts';
+import { formatTime, jsonTime, rangeParams } from '../../time-range.ts';
 import { clusterList } from '../params.ts';
 
 export const balanceQuery = z.strictObject({ ...rangeParams, cluster: clusterList, ...pageParams });
@@ -21,8 +21,8 @@ const counters = {
 
 export const balanceResponse = z
   .object({
-    from: z.string(),
-    to: z.string(),
+    from: jsonTime,
+    to: jsonTime,
     balanced: z.boolean().meta({ description: 'Every difference is 0. Not so while records are under way.' }),
     clusters: z.array(z.object({ cluster: z.string(), sessions: z.int(), ...counters })),
     sessions: z
@@ -33,15 +33,15 @@ export const balanceResponse = z
           run: z.string(),
           resource: z.string(),
           scope: z.string(),
-          firstTime: z.string(),
-          lastTime: z.string(),
+          firstTime: jsonTime,
+          lastTime: jsonTime,
           ...counters,
         }),
       )
       .meta({ description: 'One page, newest first.' }),
     next: nextCursor.meta({ description: 'Cursor of more sessions; clusters and gaps are always whole.' }),
     gaps: z
-      .array(z.object({ cluster: z.string(), resource: z.string(), scope: z.string(), from: z.string(), to: z.string(), reason: z.string() }))
+      .array(z.object({ cluster: z.string(), resource: z.string(), scope: z.string(), from: jsonTime, to: jsonTime, reason: z.string() }))
       .meta({ description: 'Blind intervals within the range, cut to it.' }),
   })
   .meta({ id: 'Balance', description: 'What came in and what became of it, by session and cluster, and when podtrail was blind.' });

@@ -1,11 +1,10 @@
 /** What the cluster route takes and returns. */
 import { z } from 'zod';
 import { nextCursor, pageParams } from '../../paging.ts';
+import { jsonTime, optionalJsonTime } from '../../time-range.ts';
 import { clusterList } from '../params.ts';
 
 export const clustersQuery = z.strictObject({ cluster: clusterList, ...pageParams });
-
-const optionalTime = z.string().nullable().meta({ description: 'RFC 3339, UTC.' });
 
 const clusterSchema = z
   .object({
@@ -15,9 +14,9 @@ const clusterSchema = z
     state: z
       .enum(['complete', 'partial', 'blind', 'silent'])
       .meta({ description: 'silent: nothing heard for longer than heartbeats explain; blind: pods are not in sync; partial: something else is not.' }),
-    firstRecordTime: optionalTime,
-    lastRecordTime: optionalTime,
-    lastHeartbeatTime: optionalTime,
+    firstRecordTime: optionalJsonTime,
+    lastRecordTime: optionalJsonTime,
+    lastHeartbeatTime: optionalJsonTime,
     lagSeconds: z.number().nullable().meta({ description: 'Now less the last record; null where there is none.' }),
     resources: z
       .array(z.object({ resource: z.string(), scope: z.string(), state: z.string(), reason: z.string() }))
@@ -27,7 +26,7 @@ const clusterSchema = z
 
 export const clustersResponse = z
   .object({
-    time: z.string().meta({ description: 'Now, as this process has it.' }),
+    time: jsonTime.meta({ description: 'Now, as this process has it.' }),
     demo: z.boolean().meta({ description: 'A recording plays instead of real clusters.' }),
     process: z.unknown().meta({ description: 'Live status of this process, when it collects or processes too; else null.' }),
     items: z.array(clusterSchema),

@@ -1,6 +1,6 @@
 /** What the coverage route takes and returns. */
 import { z } from 'zod';
-import { rangeParams } from '../../time-range.ts';
+import { jsonTime, rangeParams } from '../../time-range.ts';
 import { clusterName, textList } from '../params.ts';
 
 export const coverageQuery = z.strictObject({
@@ -10,8 +10,8 @@ export const coverageQuery = z.strictObject({
 });
 
 const interval = z.object({
-  from: z.string(),
-  to: z.string(),
+  from: jsonTime,
+  to: jsonTime,
   state: z.enum(['complete', 'blind']),
   reason: z
     .string()
@@ -21,8 +21,8 @@ const interval = z.object({
 export const coverageResponse = z
   .object({
     cluster: z.string(),
-    from: z.string(),
-    to: z.string().meta({ description: 'End of the range, cut at now.' }),
+    from: jsonTime,
+    to: jsonTime.meta({ description: 'End of the range, cut at now.' }),
     items: z.array(
       z.object({
         resource: z.string(),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { nextCursor, pageParams } from '../../paging.ts';
 import { epochMs, integer } from '../../store.ts';
-import { formatTime, rangeParams } from '../../time-range.ts';
+import { formatTime, jsonTime, rangeParams } from '../../time-range.ts';
 import { clusterList, textList } from '../params.ts';
 
 /** Characters of a payload that a list shows. */
@@ -22,7 +22,7 @@ const deadLetterSchema = z
     offset: z.string().meta({ description: '64-bit, so a string.', examples: ['812'] }),
     part: z.string().meta({ description: 'record, or what of it failed.' }),
     cluster: z.string(),
-    time: z.string(),
+    time: jsonTime,
     code: z.string(),
     reason: z.string(),
     payload: z.string().meta({ description: `The first ${PAYLOAD_CHARS} characters.` }),

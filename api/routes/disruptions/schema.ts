@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { nextCursor, pageParams } from '../../paging.ts';
 import { epochMs } from '../../store.ts';
-import { formatTime, rangeParams } from '../../time-range.ts';
+import { formatTime, jsonTime, rangeParams } from '../../time-range.ts';
 import { clusterList, namespaceList, textList } from '../params.ts';
 
 export const disruptionsQuery = z.strictObject({
@@ -24,7 +24,7 @@ const disruptionSchema = z
     workload: z.object({ kind: z.string(), name: z.string() }),
     reason: z.string().meta({ examples: ['PreemptionByScheduler'] }),
     message: z.string(),
-    time: z.string(),
+    time: jsonTime,
   })
   .meta({
     id: 'Disruption',

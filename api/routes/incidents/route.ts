@@ -6,20 +6,10 @@ import { problemResponses, problemResponsesOfOne } from '../../problem.ts';
 import { defineQuery, groupRows } from '../../store.ts';
 import { formatTime, resolveRange } from '../../time-range.ts';
 import type { AdviceAbout, App, RouteDeps } from '../deps.ts';
-import type { HeadRow, IncidentDetailJson, IncidentFilters, IncidentJson, MemberRow } from './schema.ts';
-import {
-  buildIncident,
-  buildMember,
-  filterParams,
-  headRow,
-  listQuery,
-  listResponse,
-  memberRow,
-  oneParams,
-  oneQuery,
-  oneResponse,
-  timelineRow,
-} from './schema.ts';
+import type { HeadRow, MemberRow } from './rows.ts';
+import { buildIncident, buildMember, headRow, memberRow, timelineRow } from './rows.ts';
+import type { IncidentDetailJson, IncidentFilters, IncidentJson } from './schema.ts';
+import { filterParams, listQuery, listResponse, oneParams, oneQuery, oneResponse } from './schema.ts';
 
 const list = defineQuery(import.meta.url, './list.sql', headRow);
 const byId = defineQuery(import.meta.url, './by-id.sql', headRow);

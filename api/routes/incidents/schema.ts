@@ -1,9 +1,8 @@
-/** What the incident routes take and return, and how a row becomes an incident. */
+/** What the incident routes take and return. */
 import { z } from 'zod';
 import type { ScenarioId } from '../../../processor/scenarios/scenario.ts';
 import { nextCursor, pageParams } from '../../paging.ts';
-import { epochMs, integer } from '../../store.ts';
-import { formatOptionalTime, formatTime, rangeParams } from '../../time-range.ts';
+import { jsonTime, optionalJsonTime, rangeParams } from '../../time-range.ts';
 import { clusterList, namespaceList, textList, wordList } from '../params.ts';
 
 /** Every scenario of the catalogue; the type makes it complete. */
@@ -78,9 +77,6 @@ export function filterParams(filters: IncidentFilters): Record<string, readonly 
   };
 }
 
-const time = z.string().meta({ description: 'RFC 3339, UTC.', format: 'date-time', examples: ['2026-01-31T08:00:00.000Z'] });
-const optionalTime = z.string().nullable().meta({ description: 'RFC 3339, UTC; null while there is none.' });
-
 const podRef = z.object({ namespace: z.string(), name: z.string(), uid: z.string() });
 
 const incidentFields = {
@@ -108,10 +104,10 @@ const incidentFields = {
     .object({ desired: z.int(), ready: z.int(), affected: z.int() })
     .nullable()
     .meta({ description: 'Replicas wanted and ready of the workload, and members failing.' }),
-  firstSymptomTime: optionalTime,
-  openedTime: time,
-  updatedTime: time,
-  resolvedTime: optionalTime,
+  firstSymptomTime: optionalJsonTime,
+  openedTime: jsonTime,
+  updatedTime: jsonTime,
+  resolvedTime: optionalJsonTime,
   flaps: z.int().meta({ description: 'Relapses within the window of recovery.' }),
   summary: z.string(),
   evidence: z.array(
@@ -120,7 +116,7 @@ const incidentFields = {
       object: z.string().meta({ examples: ['Pod shop/checkout-6c9f7d5b4-x2x7k'] }),
       path: z.string().meta({ examples: ['status.containerStatuses[0].lastState.terminated.reason'] }),
       value: z.string().meta({ examples: ['OOMKilled'] }),
-      time: optionalTime,
+      time: optionalJsonTime,
     }),
   ),
   suspectedChange: z.unknown().meta({ description: 'What changed just before, as an object; null where none was found.' }),
@@ -128,7 +124,47 @@ const incidentFields = {
   parent: z.string().nullable().meta({ description: 'Id of the incident about what several workloads share.' }),
 };
 
-export const incidentSchema = z.object(incidentFields).meta({ id: 'Incident', description: 'One incident.' });
+const EXAMPLE = {
+  id: '5d0b1c2f7a9e4d3c8b6a',
+  cluster: 'prod-eu1',
+  scenario: 'oom_killed',
+  cause: 'container_limit',
+  flags: [],
+  confidence: 'certain',
+  detail: '',
+  state: 'open',
+  resolution: null,
+  severity: 'warning',
+  subject: { kind: 'Deployment', namespace: 'shop', name: 'checkout', container: 'app' },
+  image: 'registry.example.com/shop/checkout:v2',
+  registry: 'registry.example.com',
+  node: null,
+  claim: null,
+  pods: [{ namespace: 'shop', name: 'checkout-6c9f7d5b4-x2x7k', uid: '0d2b9c1e-3f6a-4b0e-9a55-0f6a7c1d2e3f' }],
+  podCount: 1,
+  failingPods: 1,
+  impact: { desired: 3, ready: 2, affected: 1 },
+  firstSymptomTime: '2026-01-31T07:59:21.000Z',
+  openedTime: '2026-01-31T07:59:21.000Z',
+  updatedTime: '2026-01-31T08:00:04.512Z',
+  resolvedTime: null,
+  flaps: 0,
+  summary: 'Container app of Deployment shop/checkout is killed at its memory limit of 128Mi',
+  evidence: [
+    {
+      kind: 'field',
+      object: 'Pod shop/checkout-6c9f7d5b4-x2x7k',
+      path: 'status.containerStatuses[0].lastState.terminated.reason',
+      value: 'OOMKilled',
+      time: '2026-01-31T07:59:21.000Z',
+    },
+  ],
+  suspectedChange: null,
+  supersededBy: null,
+  parent: null,
+};
+
+export const incidentSchema = z.object(incidentFields).meta({ id: 'Incident', description: 'One incident.', examples: [EXAMPLE] });
 export type IncidentJson = z.output<typeof incidentSchema>;
 
 export const listResponse = z
@@ -141,8 +177,8 @@ const memberSchema = z.object({
   uid: z.string(),
   node: z.string(),
   state: z.string().meta({ description: 'failing, recovering, recovered or gone.' }),
-  firstTime: time,
-  lastTime: time,
+  firstTime: jsonTime,
+  lastTime: jsonTime,
 });
 export type MemberJson = z.output<typeof memberSchema>;
 
@@ -163,139 +199,9 @@ export const oneResponse = z
     ...incidentFields,
     members: z.array(memberSchema).meta({ description: 'Member pods with their own times, the first 1,000; podCount says how many there were.' }),
     timeline: z
-      .array(z.object({ seq: z.int(), time, kind: z.string(), text: z.string() }))
+      .array(z.object({ seq: z.int(), time: jsonTime, kind: z.string(), text: z.string() }))
       .meta({ description: 'What happened to the incident, oldest first; the newest 1,000 entries.' }),
     advice: adviceSchema.nullable().meta({ description: 'null where the catalogue has nothing.' }),
   })
   .meta({ id: 'IncidentDetail', description: 'One incident with its story, members and advice.' });
 export type IncidentDetailJson = z.output<typeof oneResponse>;
-
-/** Head row as selected by list.sql and by-id.sql. */
-export const headRow = z.object({
-  cluster: z.string(),
-  id: z.string(),
-  scenario: z.string(),
-  cause: z.string(),
-  detail: z.string(),
-  flags: z.array(z.string()),
-  confidence: z.string(),
-  severity: z.string(),
-  state: z.string(),
-  resolution: z.string(),
-  subject_kind: z.string(),
-  subject_namespace: z.string(),
-  subject_name: z.string(),
-  subject_container: z.string(),
-  image: z.string(),
-  registry: z.string(),
-  node: z.string(),
-  claim: z.string(),
-  pods: integer,
-  failing_pods: integer,
-  impact: z.string(),
-  first_symptom_ms: epochMs,
-  opened_ms: epochMs,
-  updated_ms: epochMs,
-  resolved_ms: epochMs,
-  flaps: integer,
-  summary: z.string(),
-  evidence: z.string(),
-  suspected_change: z.string(),
-  superseded_by: z.string(),
-  parent: z.string(),
-});
-export type HeadRow = z.output<typeof headRow>;
-
-export const memberRow = z.object({
-  cluster: z.string(),
-  incident_id: z.string(),
-  pod_namespace: z.string(),
-  pod_name: z.string(),
-  pod_uid: z.string(),
-  node: z.string(),
-  state: z.string(),
-  first_ms: epochMs,
-  last_ms: epochMs,
-});
-export type MemberRow = z.output<typeof memberRow>;
-
-export const timelineRow = z.object({ seq: integer, time_ms: epochMs, kind: z.string(), text: z.string() });
-
-const orNull = (text: string): string | null => (text === '' ? null : text);
-
-/** JSON that the processor wrote; null for '' and for what an older release may have written otherwise. */
-function parseColumn(text: string): unknown {
-  if (text === '') return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-function buildEvidence(text: string): IncidentJson['evidence'] {
-  const parsed = parseColumn(text);
-  if (!Array.isArray(parsed)) return [];
-  return parsed.map((item: Readonly<Record<string, unknown>>) => ({
-    kind: String(item['kind'] ?? ''),
-    object: String(item['object'] ?? ''),
-    path: String(item['path'] ?? ''),
-    value: String(item['value'] ?? ''),
-    time: formatOptionalTime(typeof item['timeMs'] === 'number' ? item['timeMs'] : 0),
-  }));
-}
-
-function buildImpact(text: string): IncidentJson['impact'] {
-  const parsed = parseColumn(text) as Readonly<Record<string, unknown>> | null;
-  if (parsed === null) return null;
-  const count = (key: string): number => Math.trunc(Number(parsed[key] ?? 0));
-  return { desired: count('desired'), ready: count('ready'), affected: count('affected') };
-}
-
-/** The incident of a head row and its first members. */
-export function buildIncident(row: HeadRow, members: readonly MemberRow[]): IncidentJson {
-  return {
-    id: row.id,
-    cluster: row.cluster,
-    scenario: row.scenario,
-    cause: row.cause,
-    flags: row.flags,
-    confidence: row.confidence,
-    detail: row.detail,
-    state: row.state,
-    resolution: orNull(row.resolution),
-    severity: row.severity,
-    subject: { kind: row.subject_kind, namespace: row.subject_namespace, name: row.subject_name, container: row.subject_container },
-    image: orNull(row.image),
-    registry: orNull(row.registry),
-    node: orNull(row.node),
-    claim: orNull(row.claim),
-    pods: members.map((member) => ({ namespace: member.pod_namespace, name: member.pod_name, uid: member.pod_uid })),
-    podCount: row.pods,
-    failingPods: row.failing_pods,
-    impact: buildImpact(row.impact),
-    firstSymptomTime: formatOptionalTime(row.first_symptom_ms),
-    openedTime: formatTime(row.opened_ms),
-    updatedTime: formatTime(row.updated_ms),
-    resolvedTime: formatOptionalTime(row.resolved_ms),
-    flaps: row.flaps,
-    summary: row.summary,
-    evidence: buildEvidence(row.evidence),
-    suspectedChange: parseColumn(row.suspected_change),
-    supersededBy: orNull(row.superseded_by),
-    parent: orNull(row.parent),
-  };
-}
-
-/** A member pod with its own times. */
-export function buildMember(row: MemberRow): MemberJson {
-  return {
-    namespace: row.pod_namespace,
-    name: row.pod_name,
-    uid: row.pod_uid,
-    node: row.node,
-    state: row.state,
-    firstTime: formatTime(row.first_ms),
-    lastTime: formatTime(row.last_ms),
-  };
-}

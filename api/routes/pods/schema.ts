@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { nextCursor, pageParams } from '../../paging.ts';
 import { epochMs, integer } from '../../store.ts';
-import { formatOptionalTime, formatTime, rangeParams, timestamp } from '../../time-range.ts';
+import { formatOptionalTime, formatTime, jsonTime, optionalJsonTime, rangeParams, timestamp } from '../../time-range.ts';
 import { incidentSchema } from '../incidents/schema.ts';
 import { clusterList, clusterName, namespaceList, uid } from '../params.ts';
 
@@ -39,22 +39,20 @@ export const findQuery = z.strictObject({
   ...pageParams,
 });
 
-const optionalTime = z.string().nullable();
-
 const podFields = {
   namespace: z.string(),
   name: z.string(),
   uid: z.string(),
   change: z.string().meta({ description: 'ADDED, MODIFIED, DELETED, LISTED (first seen in a list), VANISHED (gone no later than) or DAILY (rewritten).' }),
-  observedTime: z.string(),
+  observedTime: jsonTime,
   phase: z.string(),
   status: z.string().meta({ description: 'What kubectl prints as STATUS.' }),
   ready: z.string().meta({ examples: ['1/2'] }),
   restarts: z.int(),
   node: z.string(),
   workload: z.object({ kind: z.string(), name: z.string() }),
-  createdTime: optionalTime,
-  deletionTime: optionalTime.meta({ description: 'null unless it is being deleted.' }),
+  createdTime: optionalJsonTime,
+  deletionTime: optionalJsonTime.meta({ description: 'null unless it is being deleted.' }),
   specHash: z.string(),
   containers: z.array(z.unknown()).meta({ description: 'State of each container.' }),
   conditions: z.array(z.unknown()).meta({ description: 'Conditions that are not as they should be.' }),
@@ -65,7 +63,7 @@ export type PodJson = z.output<typeof podChange>;
 export const atResponse = z
   .object({
     cluster: z.string(),
-    at: z.string(),
+    at: jsonTime,
     coverage: z
       .array(z.object({ scope: z.string(), state: z.enum(['complete', 'blind']), reason: z.string() }))
       .meta({ description: 'Whether podtrail saw pods at that time; while it was blind the states are the last ones known.' }),
@@ -82,15 +80,15 @@ const eventSchema = z.object({
   component: z.string(),
   fieldPath: z.string(),
   count: z.int(),
-  firstTime: z.string(),
-  lastTime: z.string(),
+  firstTime: jsonTime,
+  lastTime: jsonTime,
 });
 export const historyResponse = z
   .object({
     cluster: z.string(),
     uid: z.string(),
-    from: z.string(),
-    to: z.string(),
+    from: jsonTime,
+    to: jsonTime,
     changes: z.array(podChange).meta({ description: 'Newest first.' }),
     next: nextCursor.meta({ description: 'Cursor of more changes; Events and incidents come with the first page only.' }),
     events: z.array(eventSchema).meta({ description: 'Kubernetes Events about the pod, newest first, at most 500.' }),
@@ -106,9 +104,9 @@ export const findResponse = z
         namespace: z.string(),
         name: z.string(),
         uid: z.string(),
-        createdTime: optionalTime,
-        firstTime: z.string().meta({ description: 'First and last seen within the range.' }),
-        lastTime: z.string(),
+        createdTime: optionalJsonTime,
+        firstTime: jsonTime.meta({ description: 'First and last seen within the range.' }),
+        lastTime: jsonTime,
         gone: z.boolean().meta({ description: 'It was deleted, or was absent from a later list.' }),
         phase: z.string(),
         status: z.string(),

@@ -1,7 +1,7 @@
 /** What the trend route takes and returns. */
 import { z } from 'zod';
 import { epochMs, integer } from '../../store.ts';
-import { rangeParams } from '../../time-range.ts';
+import { jsonTime, rangeParams } from '../../time-range.ts';
 import { incidentFilters } from '../incidents/schema.ts';
 
 const MINUTE_MS = 60_000;
@@ -56,11 +56,11 @@ const values = z.array(z.number().nullable());
 
 export const trendResponse = z
   .object({
-    from: z.string().meta({ description: 'Start of the first bucket.' }),
-    to: z.string().meta({ description: 'End of the last bucket; it is cut at now.' }),
+    from: jsonTime.meta({ description: 'Start of the first bucket.' }),
+    to: jsonTime.meta({ description: 'End of the last bucket; it is cut at now.' }),
     step: z.string(),
     groupBy: z.string(),
-    buckets: z.array(z.string()).meta({ description: 'Start of each bucket.' }),
+    buckets: z.array(jsonTime).meta({ description: 'Start of each bucket.' }),
     coverage: values.meta({
       description: 'Share of each bucket that podtrail could see pods in, over all clusters asked about, 0 to 1; null for a bucket that has not begun.',
     }),
