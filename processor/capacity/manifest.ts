@@ -85,8 +85,8 @@ function podSpecOf(kind: string, spec: Fields | undefined): Fields | undefined {
   return fieldsOf(fieldsOf(spec?.['template'])?.['spec']);
 }
 
-function report({ document, path, problems }: Place, message: string): void {
-  problems.push({ document, path, message });
+function report({ document, path, problems, start }: Place, message: string): void {
+  if (problems.length - start < MAX_PROBLEMS) problems.push({ document, path, message });
 }
 
 /** Checks a value against a type of KNOWN_FIELDS and everything below it. null counts as absent, as it does for the API server. */
@@ -116,7 +116,7 @@ function checkValue(value: unknown, type: string, place: Place, depth: number): 
     return;
   }
   if (fields === undefined) {
-    report(place, `is not a ${type}`);
+    report(place, `is not an object (${type})`);
     return;
   }
   for (const [key, item] of Object.entries(fields)) {
