@@ -47,8 +47,15 @@ function pendingSignals(view: PodView): readonly Signal[] {
 
 const VOLUME_CAUSES: readonly SchedulingCause[] = ['unbound_volume', 'volume_topology', 'volume_limit'];
 
+/** An unschedulable pod is tried again after this long at the latest, ms: the scheduler's flush of its queue (signals.md §18). */
+const RETRY_MS = 300_000;
+/** How soon to look again at a pod that some node would take by now: the scheduler's longest back-off is 10 s, doubled and more. */
+const LOOK_AGAIN_MS = 30_000;
+
 /** What decided, and by what. */
 interface Decision {
+  /** By the tables some node would take the pod: they are newer than the scheduler's last attempt, or know less than it does. */
+  readonly disputed: boolean;
   readonly cause: SchedulingCause;
   readonly detail: string;
   readonly confidence: Confidence;
@@ -60,8 +67,8 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
   const { pod, thresholds } = view;
   const condition = conditionOf(pod, 'PodScheduled');
   const sinceMs = conditionTimeMs(condition) ?? attempt?.firstTimeMs ?? createdMs(pod);
-  const dueTimeMs = sinceMs + (isScalingUp(view.events) ? thresholds.scaleUpMs : thresholds.unschedulableMs);
-  const { cause, detail, confidence, why, evidence } = decide(view, text, sinceMs + thresholds.unschedulableMs <= view.nowMs);
+  const { cause, detail, confidence, why, evidence, disputed } = decide(view, text, sinceMs + thresholds.unschedulableMs <= view.nowMs);
+  const graceMs = isScalingUp(view.events) ? thresholds.scaleUpMs : thresholds.unschedulableMs;
   const subject = containerSubject(view, pod, '');
   const said = condition === undefined ? [] : [fieldEvidence(pod, 'status.conditions[PodScheduled]', `${condition.reason ?? ''}: ${text}`, sinceMs)];
   const seen = condition === undefined && attempt !== undefined ? [eventEvidence(pod, attempt)] : [];
@@ -71,9 +78,10 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
     ...{ cause, detail, confidence, subject },
     flags: [],
     track: TRACK,
-    rank: rankOf(cause),
+    rank: disputed ? 1 : rankOf(cause),
     fact: { value: 'PodScheduled=False', timeMs: sinceMs },
-    dueTimeMs,
+    dueTimeMs: sinceMs + graceMs + (disputed ? RETRY_MS : 0),
+    ...(disputed && { recheckTimeMs: view.nowMs + LOOK_AGAIN_MS }),
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot be scheduled: ${why}`,
     evidence: [...said, ...seen, ...evidence, ...claimEvidence(view, claim), ...scaleUpEvidence(view)],
@@ -91,10 +99,11 @@ function decide(view: PodView, text: string, isOverdue: boolean): Decision {
   const message = parseSchedulingMessage(text, view.pod);
   const ranked = rankReasons(message, view.pod);
   const judged = !isOverdue || isAboutPod(message) ? undefined : judge(view);
-  if (judged === undefined) return decideByMessage(view, message, text);
+  if (judged === undefined || judged === 'fits') return { ...decideByMessage(view, message, text), disputed: judged === 'fits' };
   const { verdict, diagnosis } = judged;
   const agrees = ranked.ranked.some((reason) => familyOf(reason.cause) === familyOf(verdict.cause));
   return {
+    disputed: false,
     cause: verdict.cause,
     detail: verdict.detail,
     confidence: agrees ? 'certain' : 'likely',
@@ -111,12 +120,13 @@ function isAboutPod({ reasons }: SchedulingMessage): boolean {
   );
 }
 
-function judge(view: PodView): { readonly verdict: Verdict; readonly diagnosis: Diagnosis } | undefined {
+function judge(view: PodView): { readonly verdict: Verdict; readonly diagnosis: Diagnosis } | 'fits' | undefined {
   if (!view.inSync('nodes') || !view.inSync('pods')) return undefined;
   const diagnosis = diagnose(view.pod, view);
   // An empty table is a cluster whose nodes may not be listed, far more often than one without nodes.
-  const verdict = diagnosis.nodes.length === 0 ? undefined : judgeByNodes(view.pod, diagnosis);
-  return verdict === undefined ? undefined : { verdict, diagnosis };
+  if (diagnosis.nodes.length === 0) return undefined;
+  const verdict = judgeByNodes(view.pod, diagnosis);
+  return verdict === undefined ? 'fits' : { verdict, diagnosis };
 }
 
 /** Reasons whose cause the nodes decide: without them the message leaves more than one. */
@@ -128,7 +138,7 @@ const NODES_DECIDE: readonly SchedulingCause[] = [
   'no_available_node',
 ];
 
-function decideByMessage(view: PodView, message: SchedulingMessage, text: string): Decision {
+function decideByMessage(view: PodView, message: SchedulingMessage, text: string): Omit<Decision, 'disputed'> {
   const { ranked, certain } = rankReasons(message, view.pod);
   const cause = ranked[0]?.cause ?? 'other';
   const open = [...new Set(ranked.map((reason) => reason.cause))].filter((each) => each !== 'other');

@@ -16,7 +16,16 @@ export function cutRecording(lines: readonly RecordingLine[], fromMs: number, to
   const versions = new Map<string, string>();
   const out: RecordingLine[] = [];
   const dropped = new Set<string>();
+  let opened = false;
   let listed = false;
+  const disconnect = (): void => {
+    opened = true;
+    for (const resource of objects.keys()) {
+      if (!cut(resource)) continue;
+      dropped.add(resource);
+      out.push({ t: fromMs, resource: resource as RecordingLine['resource'], type: 'DISCONNECT', object: { message: 'cut' }, line: 0 });
+    }
+  };
   const relist = (): void => {
     listed = true;
     for (const resource of dropped) {
@@ -33,15 +42,11 @@ export function cutRecording(lines: readonly RecordingLine[], fromMs: number, to
   for (const line of lines) {
     const table = objects.get(line.resource) ?? new Map<string, RawObject>();
     objects.set(line.resource, table);
+    if (!opened && line.t >= fromMs) disconnect();
     if (!listed && line.t > toMs) relist();
     follow(line, table, versions);
-    const inWindow = line.t >= fromMs && line.t <= toMs && cut(line.resource) && line.type !== 'LIST';
-    if (!inWindow) {
-      out.push(line);
-      continue;
-    }
-    if (!dropped.has(line.resource)) out.push({ t: line.t, resource: line.resource, type: 'DISCONNECT', object: { message: 'cut' }, line: 0 });
-    dropped.add(line.resource);
+    const inWindow = line.t >= fromMs && line.t <= toMs && dropped.has(line.resource) && line.type !== 'LIST';
+    if (!inWindow) out.push(line);
   }
   return out;
 }

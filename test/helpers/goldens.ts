@@ -1,7 +1,8 @@
 /** Replays a recorded case through the projection and the core, and compares what came out with the label of a perfect classifier. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { ChangeRecord } from '../../collector/change-record.ts';
-import { createRecordingEncoder, readRecording } from '../../collector/recording.ts';
+import { createRecordingEncoder, type RecordingLine, readRecording } from '../../collector/recording.ts';
 import type { IncidentJson, Replay } from '../../processor/replay.ts';
 import { createReplay } from '../../processor/replay.ts';
 
@@ -21,13 +22,22 @@ export interface Label {
 
 export const LABELS = JSON.parse(readFileSync(new URL('labels.json', RECORDINGS), 'utf8')) as Record<string, Label>;
 
-/** The change records of a recording, as a live collector would have written them. */
-export async function recordsOf(path: string, clusterName = 'test'): Promise<ChangeRecord[]> {
+/** The lines of a recording. */
+export async function linesOf(path: string): Promise<RecordingLine[]> {
+  const lines: RecordingLine[] = [];
+  for await (const line of readRecording(fileURLToPath(new URL(path, RECORDINGS)))) lines.push(line);
+  return lines;
+}
+
+/** The change records of lines, as a live collector would have written them. */
+export function encodeLines(lines: readonly RecordingLine[], clusterName = 'test'): ChangeRecord[] {
   const encoder = createRecordingEncoder({ cluster: { name: clusterName, uid: 'recorded' } });
-  const records: ChangeRecord[] = [];
-  for await (const line of readRecording(new URL(path, RECORDINGS).pathname)) records.push(...encoder.push(line));
-  records.push(...encoder.end());
-  return records;
+  return [...lines.flatMap((line) => encoder.push(line)), ...encoder.end()];
+}
+
+/** The change records of a recording. */
+export async function recordsOf(path: string, clusterName = 'test'): Promise<ChangeRecord[]> {
+  return encodeLines(await linesOf(path), clusterName);
 }
 
 /** Replays records from the start. */

@@ -490,11 +490,16 @@ const due: readonly { readonly name: string; readonly events?: readonly SeenEven
 ];
 for (const { name, events, seconds } of due) {
   test(`scheduling_failure is due ${name}`, () => {
-    const [signal] = signalsOf(pending(), { events, objects: three(undefined, { cpu: '100m' }) });
+    const [signal] = signalsOf(pending({ container: requests('1') }), { events, objects: three(undefined, { cpu: '100m' }) });
     assert.equal(signal?.fact.timeMs, atMs(-90));
     assert.equal(signal?.dueTimeMs, atMs(-90 + seconds));
   });
 }
+
+test('a pod that some node would take by now gets the time of one more attempt, and decides nothing against what was decided', () => {
+  const [signal] = signalsOf(pending(), { objects: three() });
+  assert.deepEqual([signal?.dueTimeMs, signal?.recheckTimeMs, signal?.rank], [atMs(-90 + 60 + 300), atMs(30), 1]);
+});
 
 test('before a pod is due the message decides, at its time the nodes do', () => {
   const objects = [...three(), poolNode('gpu-1', 'gpu', { spec: tainted('dedicated', 'gpu') })];
