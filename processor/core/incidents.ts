@@ -210,7 +210,8 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
   if (!stronger && (signal.rank < incident.rank || source.uid !== incident.decidedBy)) return incident;
   const { scenario, cause, detail, confidence, summary, rank, recoverAfterMs } = signal;
   const same = scenario === incident.scenario && cause === incident.cause && detail === incident.detail;
-  const flags = same ? [...new Set([...incident.flags, ...signal.flags])].sort(byCodeUnit) : [...signal.flags];
+  // A flag once earned stays with its cause; a mute ends.
+  const flags = same ? [...new Set([...incident.flags.filter((flag) => flag !== 'muted'), ...signal.flags])].sort(byCodeUnit) : [...signal.flags];
   const next: Incident = {
     ...incident,
     ...{ scenario, cause, detail, confidence, summary, rank, recoverAfterMs, flags },

@@ -6,7 +6,9 @@ import { inSync, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
 import { reconcile, sourceGone } from './incidents.ts';
 import { syncNodeMembers, withoutExplained } from './node-incidents.ts';
+import { ruling, thresholdsFor } from './rules-config.ts';
 import { controllerUid } from './state.ts';
+import { byCodeUnit } from './tables.ts';
 import { resourceOfKind } from './workload.ts';
 
 const NO_HISTORY: PodHistory = { firstSeenMs: 0, containers: {} };
@@ -49,8 +51,21 @@ function findSource(engine: Engine, kind: string, uid: string): Source | undefin
   return departed && { kind: 'pod', uid, object: departed };
 }
 
-/** The rules of every scenario that judges this kind of source, as one function each. */
-function ask(scenario: Scenario, view: ClusterView, source: Source, engine: Engine): readonly Signal[] {
+/** What a scenario says of a source, with the thresholds and rulings that the configuration has for it. */
+export function ask(scenario: Scenario, view: ClusterView, source: Source, engine: Pick<Engine, 'state'>): readonly Signal[] {
+  const { cluster, meta } = engine.state;
+  const { namespace } = source.object.metadata;
+  const target = { cluster: cluster.name, namespace, workload: view.workloadOf(source.object), scenario: scenario.id };
+  const signals = askRules(scenario, { ...view, thresholds: thresholdsFor(meta.rules, target) }, source, engine);
+  if (meta.rules.disabled.length === 0 && meta.rules.mutes.length === 0) return signals;
+  return signals.flatMap((signal) => {
+    const ruled = ruling(meta.rules, { ...target, cause: signal.cause }, meta.streamTimeMs);
+    if (ruled?.kind === 'disabled') return [];
+    return [ruled === undefined ? signal : { ...signal, flags: [...signal.flags, 'muted'].sort(byCodeUnit) }];
+  });
+}
+
+function askRules(scenario: Scenario, view: ClusterView, source: Source, engine: Pick<Engine, 'state'>): readonly Signal[] {
   const events = view.eventsOf(source.uid);
   if (source.kind === 'pod') {
     const { histories, departed } = engine.state.tables;

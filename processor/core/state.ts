@@ -5,11 +5,12 @@
 import type { ClusterRef } from '../../collector/change-record.ts';
 import type { KubeObject, Pod, ProjectedObject, Resource } from '../../collector/objects.ts';
 import { RESOURCES } from '../../collector/objects.ts';
-import type { PodHistory, SeenEvent, Thresholds } from '../scenarios/scenario.ts';
+import type { PodHistory, SeenEvent } from '../scenarios/scenario.ts';
 import type { Change } from './changes.ts';
 import type { Incident, Member, SourceState } from './incident.ts';
 import { groupKeys, incidentKey } from './incident.ts';
-import { DEFAULT_THRESHOLDS } from './rules-config.ts';
+import type { Rules } from './rules-config.ts';
+import { DEFAULT_RULES } from './rules-config.ts';
 import type { Index, Table } from './tables.ts';
 import { createIndex, createTable } from './tables.ts';
 import type { Timers } from './timers.ts';
@@ -76,7 +77,7 @@ export interface Meta {
   firstTimeMs: number;
   lastHeartbeatMs: number;
   serverVersion: string;
-  thresholds: Thresholds;
+  rules: Rules;
   sessions: Record<string, SessionState>;
   /** Time of the last heartbeat of each run: an older one is a repetition. */
   runs: Record<string, number>;
@@ -199,7 +200,7 @@ export function createClusterState(cluster: ClusterRef, generation: number, rest
     firstTimeMs: 0,
     lastHeartbeatMs: 0,
     serverVersion: '',
-    thresholds: DEFAULT_THRESHOLDS,
+    rules: DEFAULT_RULES,
     sessions: {},
     runs: {},
     sync: {},

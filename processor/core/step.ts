@@ -147,13 +147,14 @@ function regain(engine: Engine, why: string): void {
   }
 }
 
-/** New thresholds hold for everything from here on; what is pending is judged again. */
+/** New rules hold for everything from here on: what is pending or open is judged again. */
 function applyRules(engine: Engine, rules: Readonly<Record<string, unknown>>): void {
   const { state, emitter } = engine;
   const decoded = decodeRules(rules);
   if (decoded.ok) {
-    if (JSON.stringify(decoded.thresholds) === JSON.stringify(state.meta.thresholds)) return;
-    state.meta.thresholds = decoded.thresholds;
+    if (JSON.stringify(decoded.rules) === JSON.stringify(state.meta.rules)) return;
+    state.meta.rules = decoded.rules;
+    for (const uid of state.tables.sources.keys()) for (const kind of ['pod', 'controller', 'node']) state.tables.dirty.set(`${kind}/${uid}`, 1);
     for (const key of state.tables.timers.keys()) if (key.startsWith('judge/')) state.tables.dirty.set(key.slice('judge/'.length), 1);
     return;
   }

@@ -30,7 +30,7 @@ export function createView(state: ClusterState): ClusterView {
       return state.meta.streamTimeMs;
     },
     get thresholds() {
-      return state.meta.thresholds;
+      return state.meta.rules.thresholds;
     },
     inSync: (resource) => inSync(state, resource),
     object,
