@@ -151,7 +151,7 @@ export function matches(match: RuleMatch, { cluster, namespace, workload, scenar
 /** Thresholds for a target: the general ones, then every override that fits, in order. */
 export function thresholdsFor(rules: Rules, target: RuleTarget): Thresholds {
   const own = rules.overrides.filter(({ match }) => matches(match, target));
-  return own.length === 0 ? rules.thresholds : own.reduce((all, { thresholds }) => ({ ...all, ...thresholds }), rules.thresholds);
+  return own.length === 0 ? rules.thresholds : Object.assign({}, rules.thresholds, ...own.map(({ thresholds }) => thresholds));
 }
 
 /** The entry that keeps an incident from being made, or that mutes it at `nowMs`. */
