@@ -114,14 +114,18 @@ async function lostIncidents(client: ClickHouseClient, state: ClusterState): Pro
   return (await countLostIncidents(client, cluster.name, meta.generation)) > 0 ? { sinceMs: 0 } : undefined;
 }
 
-/** Ends incidents of older generations once podtrail has seen the cluster for long enough. Call after applying a batch. */
+/** Takes note of whether podtrail sees the cluster, for settleLost. Call after every record. */
+export function watchLost({ lost, state }: TrackedCluster): void {
+  if (lost === undefined) return;
+  if (!inSync(state, 'pods')) lost.sinceMs = 0;
+  else if (lost.sinceMs === 0) lost.sinceMs = state.meta.streamTimeMs;
+}
+
+/** Ends incidents of older generations once podtrail has seen the cluster for long enough. */
 export async function settleLost({ client, log, sink }: ClustersDeps, tracked: TrackedCluster): Promise<void> {
   const { lost, state } = tracked;
-  if (lost === undefined) return;
   const timeMs = state.meta.streamTimeMs;
-  if (!inSync(state, 'pods')) lost.sinceMs = 0;
-  else if (lost.sinceMs === 0) lost.sinceMs = timeMs;
-  if (lost.sinceMs === 0 || timeMs - lost.sinceMs < LOST_AFTER_MS) return;
+  if (lost === undefined || lost.sinceMs === 0 || timeMs - lost.sinceMs < LOST_AFTER_MS) return;
   await sink.flush(); // those that came back must be known to have
   await resolveLostIncidents(client, state.cluster.name, state.meta.generation, { timeMs, version: rowVersion(state.meta) });
   tracked.lost = undefined;

@@ -14,7 +14,7 @@ import type { DeadLetterRow, EmittedRow } from '../sql/rows.ts';
 import type { SnapshotOf } from './checkpoint.ts';
 import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
-import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored } from './clusters.ts';
+import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
 import { rowVersion } from './core/state.ts';
 import { step } from './core/step.ts';
@@ -240,9 +240,22 @@ export class Partition {
         return undefined;
       }
       tracked = await trackNew(this.#deps, cluster);
+      await this.#storeBeginning(tracked, record.offset);
     }
     this.#clusters.set(record.key, tracked);
     return tracked;
+  }
+
+  /**
+   * A cluster's first checkpoint holds nothing but its generation and its first offset: whoever reads from there again, before there
+   * is a second one, makes the same rows (design D4).
+   */
+  async #storeBeginning(tracked: TrackedCluster, offset: bigint): Promise<void> {
+    const { client, now } = this.#deps;
+    tracked.nextOffset = offset;
+    const { log, partition, release } = this.#options;
+    const { saved } = await writeRound({ client, log, partition, release, nowMs: now() }, [snapshotOf(tracked.state, offset, tracked.saved)]);
+    tracked.saved = saved.get(tracked.state.cluster.uid) ?? tracked.saved;
   }
 
   #applyRecord(record: LogRecord, tracked: TrackedCluster | undefined): RecordOutcome {
@@ -267,6 +280,7 @@ export class Partition {
       throw new ProcessorError('PODTRAIL_PROCESSOR_INVARIANT', message, { cause });
     }
     tracked.nextOffset = record.offset + 1n;
+    watchLost(tracked);
     return 'applied';
   }
 

@@ -36,6 +36,8 @@ interface Partition {
   committed: bigint | undefined;
 }
 
+/** The log's own time of what is no record. */
+const SOME_TIME_MS = Date.parse('2026-01-15T12:00:00Z');
 const END: LogRecord = { offset: -1n, key: '', value: new Uint8Array(), timeMs: 0 };
 
 export function createMemoryLog(partitionCount = 1, id = 'memory:1'): MemoryLog {
@@ -49,7 +51,7 @@ export function createMemoryLog(partitionCount = 1, id = 'memory:1'): MemoryLog 
       const offset = BigInt(records.length);
       const value = record instanceof Uint8Array ? record : encodeChangeRecord(record);
       const uid = record instanceof Uint8Array ? 'unknown' : record.cluster.uid;
-      records.push({ offset, key: key ?? uid, value, timeMs: record instanceof Uint8Array ? 0 : record.t });
+      records.push({ offset, key: key ?? uid, value, timeMs: record instanceof Uint8Array ? SOME_TIME_MS : record.t });
       return offset;
     },
     trim(partition, offset) {

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import type { ChangeRecord, ClusterRef } from '../../collector/change-record.ts';
+import { chooseManifest } from '../../processor/processor.ts';
+import type { PartitionManifest } from '../../sql/checkpoints.ts';
+import { readManifests, readPartitions, writeManifests } from '../../sql/checkpoints.ts';
+import type { TestStore } from '../helpers/clickhouse.ts';
+import { openTestStore, select } from '../helpers/clickhouse.ts';
+import { historyOf } from '../helpers/history.ts';
+import type { MemoryLog } from '../helpers/memory-log.ts';
+import { createMemoryLog, SimulatedCrash } from '../helpers/memory-log.ts';
+import { allRows, assertSameRows, runToEnd, startRun } from '../helpers/processor-run.ts';
+
+const ONE: ClusterRef = { uid: 'uid-one', name: 'one' };
+const HISTORY = historyOf(ONE, 2);
+const stores: TestStore[] = [];
+after(async () => {
+  for (const store of stores) await store.close();
+});
+
+async function freshStore(): Promise<TestStore> {
+  const store = await openTestStore();
+  stores.push(store);
+  return store;
+}
+
+function logOf(records: readonly ChangeRecord[], partitions = 1, id = 'memory:1'): MemoryLog {
+  const log = createMemoryLog(partitions, id);
+  for (const record of records) log.append(record);
+  return log;
+}
+
+const refusals: readonly { readonly name: string; readonly log: () => MemoryLog; readonly message: RegExp }[] = [
+  { name: 'with another identity', log: () => logOf(HISTORY, 1, 'memory:2'), message: /is memory:2 with 1 partitions, but was memory:1 with 1;/ },
+  { name: 'with more partitions', log: () => logOf(HISTORY, 3), message: /is memory:1 with 3 partitions, but was memory:1 with 1;/ },
+  { name: 'that ends before what was read', log: () => logOf(HISTORY.slice(0, 50)), message: /ends at 50, but was read up to \d+;/ },
+  { name: 'with another record in the place of the last one', log: () => logOf([...HISTORY].reverse()), message: /record \d+ is another;/ },
+];
+for (const { name, log, message } of refusals) {
+  test(`a log ${name} is refused with the remedy, and nothing is changed`, async () => {
+    const { client } = await freshStore();
+    await runToEnd(client, logOf(HISTORY));
+    const rows = await allRows(client);
+    await assert.rejects(startRun(client, log()).ended, (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'PODTRAIL_LOG_CHANGED');
+      assert.match(error.message, message);
+      assert.match(error.message, /start once with --new-log/);
+      return true;
+    });
+    assertSameRows(await allRows(client), rows);
+    const again = await runToEnd(client, logOf(HISTORY));
+    assert.equal(await again.records('applied'), 0);
+  });
+
+  test(`a log ${name} is read from its beginning with --new-log, and from then on it is the log`, async () => {
+    const { client } = await freshStore();
+    await runToEnd(client, logOf(HISTORY));
+    const replacement = log();
+    const first = await runToEnd(client, replacement, { newLog: true });
+    const applied = await first.records('applied');
+    assert.equal(
+      applied,
+      [...(await readPartitions(client))].filter(({ log: id }) => id === replacement.id).reduce((sum, p) => sum + Number(p.nextOffset), 0),
+    );
+    const [manifest] = await readManifests(client, [ONE.uid]);
+    assert.deepEqual([manifest?.log, manifest?.generation], [replacement.id, 2]);
+    assert.ok((manifest?.count ?? 0) > HISTORY.length, 'the state was kept');
+    const second = await runToEnd(client, replacement);
+    assert.equal(await second.records('applied'), 0);
+  });
+}
+
+/** A processor that stores all rows of the log but no checkpoint of them, and then crashes. */
+async function crashBeyondCheckpoint(client: TestStore['client'], log: MemoryLog): Promise<void> {
+  let isOver = false;
+  const before = (): void => {
+    if (isOver) throw new SimulatedCrash();
+  };
+  const run = startRun(client, log, { before, config: { checkpointRecords: 1e9, checkpointIntervalSeconds: 3_600 } });
+  await run.reader.caughtUp();
+  while (run.processor.status().pendingRows > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  isOver = true;
+  log.append(HISTORY.at(-1) as ChangeRecord);
+  await assert.rejects(run.ended, SimulatedCrash);
+}
+
+const VERSION = (1n << 40n) + 60n;
+const beyond = async (client: TestStore['client']): Promise<number> =>
+  (await select(client, 'SELECT uid FROM pod_changes WHERE version > {version:UInt64} AND bitShiftRight(version, 40) = 1', { version: VERSION })).length;
+
+test('a new log takes the place of what a crashed processor had stored beyond its checkpoint', async () => {
+  const { client } = await freshStore();
+  await runToEnd(client, logOf(HISTORY.slice(0, 60)));
+  const checkpointed = await allRows(client);
+  await crashBeyondCheckpoint(client, logOf(HISTORY));
+  assert.ok((await beyond(client)) > 0, 'the crash left rows beyond the checkpoint');
+  const replacement = createMemoryLog(1, 'memory:2');
+  await runToEnd(client, replacement, { newLog: true });
+  // The cluster is restored when its first record comes, whether or not the flag is still there.
+  replacement.append(HISTORY[59] as ChangeRecord);
+  await runToEnd(client, replacement);
+  assert.equal(await beyond(client), 0);
+  const after = await allRows(client);
+  const heads = (rows: readonly string[]): unknown[] => rows.map((row) => JSON.parse(row) as Record<string, unknown>).map(({ id, state }) => [id, state]);
+  assert.ok(checkpointed.incidents.length > 0);
+  assert.deepEqual(heads(after.incidents), heads(checkpointed.incidents), 'heads stand as in the checkpoint, although newer rows had replaced them');
+});
+
+test('after a gap, what was stored beyond the checkpoint goes, since it cannot be made again', async () => {
+  const { client } = await freshStore();
+  const log = logOf(HISTORY.slice(0, 60));
+  await runToEnd(client, log);
+  for (const record of HISTORY.slice(60)) log.append(record);
+  await crashBeyondCheckpoint(client, log);
+  assert.ok((await beyond(client)) > 0);
+  log.trim(0, BigInt(HISTORY.length - 5));
+  await runToEnd(client, log);
+  assert.equal(await beyond(client), 0);
+  assert.equal((await readManifests(client, [ONE.uid]))[0]?.generation, 2);
+});
+
+test('a checkpoint of a format that this release does not read is refused, not forgotten', async () => {
+  const { client } = await freshStore();
+  const log = logOf(HISTORY);
+  await runToEnd(client, log);
+  // As a later release would write it: format 2, with a checksum of its own.
+  for (const manifest of await readManifests(client, [ONE.uid])) {
+    await client.command({ query: 'DELETE FROM checkpoint_manifests WHERE count = {count:UInt64}', query_params: { count: manifest.count } });
+    await writeManifests(client, [{ ...manifest, format: 2, release: '9.0.0' }]);
+  }
+  await assert.rejects(startRun(client, log).ended, { code: 'PODTRAIL_CHECKPOINT_FORMAT', message: /format 2 of podtrail 9\.0\.0/ });
+});
+
+const manifest = (log: string, partition: number, partitions: number): PartitionManifest => ({
+  ...{ log, partition, partitions, nextOffset: 5n, lastOffset: 4n, lastHash: 'x', writtenTimeMs: 1 },
+  clusters: [{ clusterUid: 'u', generation: 1, count: 1 }],
+});
+const here = { log: 'a', partition: 1, partitions: 2 };
+const choices: readonly {
+  readonly name: string;
+  readonly manifests: readonly PartitionManifest[];
+  readonly newLog?: boolean;
+  readonly wanted: object | 'refused';
+}[] = [
+  { name: 'nothing stored: begin', manifests: [], wanted: { keep: [] } },
+  { name: 'this partition stored: go on', manifests: [manifest('a', 1, 2)], wanted: { goOn: manifest('a', 1, 2) } },
+  { name: 'only another partition of the log: begin', manifests: [manifest('a', 0, 2)], wanted: { keep: [] } },
+  { name: 'another log too, from before: go on', manifests: [manifest('b', 1, 2), manifest('a', 1, 2)], wanted: { goOn: manifest('a', 1, 2) } },
+  { name: 'only another log', manifests: [manifest('b', 1, 2)], wanted: 'refused' },
+  { name: 'fewer partitions then', manifests: [manifest('a', 1, 1)], wanted: 'refused' },
+  { name: 'fewer partitions then, and this one not among them', manifests: [manifest('a', 0, 1)], wanted: 'refused' },
+  { name: 'another log, and a new one is meant', manifests: [manifest('b', 1, 2)], newLog: true, wanted: { keep: [] } },
+  { name: 'the same by its name, and a new one is meant: keep its clusters', manifests: [manifest('a', 1, 2)], newLog: true, wanted: { keep: ['u'] } },
+];
+for (const { name, manifests, newLog = false, wanted } of choices) {
+  test(`which manifest holds: ${name}`, () => {
+    if (wanted === 'refused') assert.throws(() => chooseManifest(manifests, here, newLog), { code: 'PODTRAIL_LOG_CHANGED' });
+    else assert.deepEqual(chooseManifest(manifests, here, newLog), wanted);
+  });
+}
