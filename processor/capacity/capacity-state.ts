@@ -18,34 +18,25 @@ export interface CapacityState {
   /** Adds the pod or replaces its older version (by uid). Handing over the same object again changes nothing. */
   setPod(pod: Pod): void;
   removePod(uid: string): void;
+  /** Makes the state hold exactly these objects, looking only at whether they are the same as before: O(nodes + pods), but quick. */
+  sync(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): void;
+}
+
+interface Tables {
+  readonly byName: Map<string, NodeState>;
+  readonly pods: Map<string, PodFacts>;
+  /** Pods on nodes that are not known (yet), by node name. */
+  readonly homeless: Map<string, Set<PodFacts>>;
+  readonly nominated: Map<string, Set<PodFacts>>;
 }
 
 /** An empty state; pods may arrive before their node. */
 export function createCapacityState(cluster: SchedulingCluster): CapacityState {
-  const byName = new Map<string, NodeState>();
+  const tables: Tables = { byName: new Map(), pods: new Map(), homeless: new Map(), nominated: new Map() };
+  const { byName, pods, homeless, nominated } = tables;
   const index = createPodIndex();
-  const pods = new Map<string, PodFacts>();
-  /** Pods on nodes that are not known (yet), by node name. */
-  const homeless = new Map<string, Set<PodFacts>>();
-  const nominated = new Map<string, Set<PodFacts>>();
   let [version, state]: [number, SchedulingState | undefined] = [0, undefined];
-
-  const attach = (facts: PodFacts): void => {
-    const { pod } = facts;
-    if (holdsResources(pod)) {
-      const node = byName.get(pod.spec.nodeName ?? '');
-      if (node === undefined) addTo(homeless, pod.spec.nodeName ?? '', facts);
-      else addPod(node, facts);
-    } else if (nominatedNode(pod) !== '') addTo(nominated, nominatedNode(pod), facts);
-  };
-  const detach = (facts: PodFacts): void => {
-    const name = facts.pod.spec.nodeName ?? '';
-    const node = byName.get(name);
-    if (node !== undefined) removePod(node, facts);
-    removeFrom(homeless, name, facts);
-    removeFrom(nominated, nominatedNode(facts.pod), facts);
-  };
-  return {
+  const capacity: CapacityState = {
     scheduling() {
       state ??= { nodes: [...byName.values()].sort((a, b) => compareText(a.name, b.name)), byName, cluster, nominated, index };
       return state;
@@ -71,41 +62,104 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       if (node === undefined) return;
       [version, state] = [version + 1, undefined];
       byName.delete(name);
-      for (const facts of node.pods) {
+      for (const facts of [...node.pods]) {
         removePod(node, facts);
         addTo(homeless, name, facts);
       }
     },
     setPod(pod) {
-      const { uid } = pod.metadata;
-      const known = pods.get(uid);
+      const known = pods.get(pod.metadata.uid);
       if (known?.pod === pod) return;
       version += 1;
-      if (known !== undefined) detach(known);
+      if (known !== undefined) detach(tables, known);
       const facts = podFacts(pod);
-      pods.set(uid, facts);
-      attach(facts);
+      pods.set(pod.metadata.uid, facts);
+      attach(tables, facts);
     },
     removePod(uid) {
       const known = pods.get(uid);
       if (known === undefined) return;
       version += 1;
-      detach(known);
+      detach(tables, known);
       pods.delete(uid);
     },
+    sync(eachNode, eachPod) {
+      const nodesSeen = forEach(eachNode(), capacity.setNode);
+      const podsSeen = forEach(eachPod(), capacity.setPod);
+      if (nodesSeen !== byName.size)
+        keepOnly(
+          [...eachNode()].map(({ metadata }) => metadata.name),
+          byName.keys(),
+          capacity.removeNode,
+        );
+      if (podsSeen !== pods.size)
+        keepOnly(
+          [...eachPod()].map(({ metadata }) => metadata.uid),
+          pods.keys(),
+          capacity.removePod,
+        );
+    },
   };
+  return capacity;
 }
 
-/** The state of a cluster now: the one it keeps, or one built for the occasion in O(nodes + pods). */
+function attach({ byName, homeless, nominated }: Tables, facts: PodFacts): void {
+  const { pod } = facts;
+  if (holdsResources(pod)) {
+    const name = pod.spec.nodeName ?? '';
+    const node = byName.get(name);
+    if (node === undefined) addTo(homeless, name, facts);
+    else addPod(node, facts);
+  } else if (nominatedNode(pod) !== '') addTo(nominated, nominatedNode(pod), facts);
+}
+
+function detach({ byName, homeless, nominated }: Tables, facts: PodFacts): void {
+  const name = facts.pod.spec.nodeName ?? '';
+  const node = byName.get(name);
+  if (node !== undefined) removePod(node, facts);
+  removeFrom(homeless, name, facts);
+  removeFrom(nominated, nominatedNode(facts.pod), facts);
+}
+
+/** Calls `visit` for each and says how many there were. */
+function forEach<T>(items: Iterable<T>, visit: (item: T) => void): number {
+  let count = 0;
+  for (const item of items) {
+    visit(item);
+    count += 1;
+  }
+  return count;
+}
+
+function keepOnly(present: readonly string[], known: Iterable<string>, remove: (key: string) => void): void {
+  const kept = new Set(present);
+  for (const key of [...known]) if (!kept.has(key)) remove(key);
+}
+
+/** The state last built for a cluster. A cluster is told by its `nodes` function: views of single objects are copies of its view. */
+const lastStates = new WeakMap<SchedulingCluster['nodes'], CapacityState>();
+
+/** The state of a cluster now: the one it keeps, or the one of the last question brought up to date. Not to be changed for good. */
 export function schedulingStateOf(cluster: SchedulingCluster): SchedulingState {
-  return cluster.schedulingState?.() ?? buildSchedulingState(cluster);
+  if (cluster.schedulingState !== undefined) return cluster.schedulingState();
+  const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
+  lastStates.set(cluster.nodes, capacity);
+  capacity.sync(cluster.nodes, cluster.pods);
+  return capacity.scheduling();
+}
+
+/** After an error in the middle of a question the state may be off: the next question builds it anew. */
+export function forgetState(cluster: SchedulingCluster): void {
+  lastStates.delete(cluster.nodes);
 }
 
 /** A state of its own, which the caller may change. */
 export function buildSchedulingState(cluster: SchedulingCluster): SchedulingState {
   const capacity = createCapacityState(cluster);
-  for (const node of cluster.nodes()) capacity.setNode(node);
-  for (const pod of cluster.pods()) capacity.setPod(pod);
+  capacity.sync(
+    () => cluster.nodes(),
+    () => cluster.pods(),
+  );
   return capacity.scheduling();
 }
 

@@ -1,6 +1,6 @@
 /** Why one pod does not fit: every failing filter on every node, and whether fragmentation or plain lack of space is to blame. */
 import type { Node, Pod } from '../../collector/objects.ts';
-import { schedulingStateOf } from './capacity-state.ts';
+import { forgetState, schedulingStateOf } from './capacity-state.ts';
 import type { FilterFailure } from './filter.ts';
 import { createCycle, failuresOn } from './filters.ts';
 import { podFacts } from './pod-facts.ts';
@@ -23,11 +23,16 @@ export interface Diagnosis {
 }
 
 /**
- * Judges a pod against the cluster as it is now. O(nodes) where the cluster keeps a scheduling state, else O(nodes + pods). Never throws
- * over projected objects.
+ * Judges a pod against the cluster as it is now. O(nodes) where the cluster keeps a scheduling state, else O(nodes + pods), quick for
+ * what did not change since the last question. Never throws over projected objects.
  */
 export function diagnose(pod: Pod, cluster: SchedulingCluster): Diagnosis {
-  return diagnoseIn(pod, schedulingStateOf(cluster));
+  try {
+    return diagnoseIn(pod, schedulingStateOf(cluster));
+  } catch (error) {
+    forgetState(cluster);
+    throw error;
+  }
 }
 
 /** As diagnose, over a state that is already built; leaves it unchanged. */

@@ -103,6 +103,9 @@ time('100 000 changes of pods', () => {
 const big = shapes.at(-1)?.facts.pod;
 if (big !== undefined) {
   time('diagnosis of one pod', () => diagnose(big, cluster));
+  const stateless = { ...cluster, schedulingState: undefined };
+  diagnose(big, stateless);
+  time('diagnosis of one pod, state checked for changes', () => diagnose(big, stateless));
   time('remedy for one pod', () => findRemedy(big, capacity.scheduling(), {}));
 }
 console.table(rows);
