@@ -14,8 +14,8 @@ import { byCodeUnit } from './tables.ts';
 /** Tracks in which a pod's own failure is nothing but its node's. */
 const EXPLAINED: ReadonlySet<Track> = new Set<Track>(['ready', 'run']);
 
-/** The unresolved incident about the node that a source is bound to. */
-function nodeIncidentOf(state: ClusterState, source: Source): Incident | undefined {
+/** The open incident about the node that a source is bound to: it explains the source's probes and exits. */
+export function explainingNode(state: ClusterState, source: Source): Incident | undefined {
   const node = source.kind === 'pod' ? (source.object as Pod).spec.nodeName : undefined;
   if (node === undefined || node === '') return undefined;
   const id = state.indexes.openByKey.get(incidentKey('node', { kind: 'Node', namespace: '', name: node, container: '' }));
@@ -26,7 +26,7 @@ function nodeIncidentOf(state: ClusterState, source: Source): Incident | undefin
 /** The signals that the source's node does not explain. Incidents that it does explain are superseded, or lose this member. */
 export function withoutExplained(engine: Engine, source: Source, signals: readonly Signal[]): readonly Signal[] {
   const { state } = engine;
-  const node = nodeIncidentOf(state, source);
+  const node = explainingNode(state, source);
   if (node === undefined) return signals;
   const memberships = state.tables.sources.get(source.uid)?.memberOf ?? {};
   for (const key of Object.keys(memberships).sort(byCodeUnit)) {
