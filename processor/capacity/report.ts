@@ -10,7 +10,7 @@ import { removableSteps } from './packing.ts';
 import { asUnassigned } from './pod-facts.ts';
 import { DEFAULT_POOL_LABELS, poolOf } from './pools.ts';
 import { compareText } from './reading.ts';
-import type { NodeState, SchedulingState } from './scheduling-state.ts';
+import type { NodeState, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { copiesOnNode, freeOf } from './scheduling-state.ts';
 import type { Shape, ShapeCount } from './shape.ts';
 import { countShape, shapeId, shapeKey, sortShapes } from './shape.ts';
@@ -64,9 +64,11 @@ export const DEFAULT_REQUESTED_SHAPES = 10;
 
 /**
  * Computes the report in steps of a few milliseconds: each `next()` does one, the return value is the report, the whole cluster first,
- * then the pools by name. The state must not change before it is done; it is left as it was.
+ * then the pools by name. The nodes and pods of the state must not change before it is done, so a caller that goes on with records in
+ * between keeps a state for reports alone; claims are not looked at, and namespaces are as they are at the first step.
  */
-export function* reportSteps(state: SchedulingState, options: ReportOptions): Generator<void, readonly PoolReport[]> {
+export function* reportSteps(live: SchedulingState, options: ReportOptions): Generator<void, readonly PoolReport[]> {
+  const state = { ...live, cluster: freezeNamespaces(live) };
   const pools = yield* poolNodes(state, options.poolLabels ?? DEFAULT_POOL_LABELS);
   const frees = new Map(state.nodes.map((node) => [node, freeOf(node)]));
   const whole = pools[0];
@@ -76,8 +78,10 @@ export function* reportSteps(state: SchedulingState, options: ReportOptions): Ge
     const cycle = createCycle(asUnassigned(shape.facts), state);
     const eligible = new Set(eligibleNodes(cycle, whole?.counted ?? []));
     yield;
-    for (const pool of pools) fits.get(pool)?.push(figuresOf(shape, cycle, pool, eligible, frees));
-    yield;
+    for (const pool of pools) {
+      fits.get(pool)?.push(figuresOf(shape, cycle, pool, eligible, frees));
+      yield;
+    }
   }
   const reports: PoolReport[] = [];
   for (const pool of pools) {
@@ -87,6 +91,18 @@ export function* reportSteps(state: SchedulingState, options: ReportOptions): Ge
     yield;
   }
   return reports;
+}
+
+/** Only the namespaces that have pods, and nothing else: the same answer whatever happens to the cluster meanwhile. */
+function freezeNamespaces({ cluster, index }: SchedulingState): SchedulingCluster {
+  const namespaces = new Map([...index.namespaces()].map((name) => [name, cluster.object('namespaces', '', name)]));
+  return {
+    nodes: () => [],
+    pods: () => [],
+    podsOnNode: () => [],
+    inSync: () => false,
+    object: (resource, _namespace, name) => (resource === 'namespaces' ? namespaces.get(name) : undefined),
+  };
 }
 
 /** The report at once, for callers with nothing else to do. */
@@ -107,7 +123,7 @@ interface Pool {
 }
 
 /** Pods a step looks at before it yields: a few milliseconds. */
-const PODS_A_STEP = 10_000;
+const PODS_A_STEP = 5_000;
 
 /** The whole cluster, then the pools by name. */
 function* poolNodes(state: SchedulingState, labels: readonly string[]): Generator<void, readonly Pool[]> {
