@@ -165,7 +165,7 @@ export function describeRemedy(remedy: Remedy): string {
     const moves = move.moves.map(({ namespace, pod, from, to }) => `${namespace}/${pod} from ${from} to ${to}`).join(', then ');
     options.push(`move ${moves}; one replica then fits on ${move.node}${move.exact ? '' : ' (found by a heuristic)'}`);
   }
-  if (addNodes !== undefined) options.push(`add a node like ${addNodes.like}`);
+  if (addNodes !== undefined) options.push(`add ${addNodes.count === 1 ? 'a node' : `${addNodes.count} nodes`} like ${addNodes.like}`);
   if (nodeSize !== undefined) {
     const size = resourcesOf(nodeSize.size).filter((resource) => resource !== 'pods');
     options.push(

@@ -107,7 +107,7 @@ function checkWorkload(workload: KubeObject, namespace: string, context: Context
   const schedule = old.length === 0 ? schedulePods(pods, state, scheduleOptions) : rollOut(workload, pods, old, state, scheduleOptions);
   const [pending] = schedule.pending;
   const after = pending === undefined ? [] : collectFailures(createCycle(pending, state));
-  const remedy = pending === undefined ? undefined : findRemedy(pending.pod, state, {});
+  const remedy = pending === undefined ? undefined : findRemedy(pending.pod, state, { copies: schedule.pending.length });
   const past = knowledge.containerPast?.(plan.kind, namespace, plan.name);
   const startupMs = (container: string): number | undefined => past?.find((each) => each.container === container)?.startupMs;
   const checks = [

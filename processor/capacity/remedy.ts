@@ -18,7 +18,7 @@ import { asUnassigned, podFacts } from './pod-facts.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { freeOf, largestFree } from './scheduling-state.ts';
 import type { ShapeFit } from './shape-fit.ts';
-import { eligibleNodes, fitEligible } from './shape-fit.ts';
+import { eligibleNodes, fitEligible, isAloneOnHost } from './shape-fit.ts';
 
 export interface RemedyMove {
   readonly namespace: string;
@@ -41,6 +41,7 @@ export interface MovePlan {
 }
 
 export interface NodesToAdd {
+  /** For as many copies as were asked for. */
   readonly count: number;
   /** Free on such a node after its DaemonSets: the allocatable most common among the eligible nodes. */
   readonly size: Amounts;
@@ -60,6 +61,8 @@ export interface Remedy {
 }
 
 export interface RemedyOptions {
+  /** How many copies the nodes to add are for; default 1. A move plan is always for one. */
+  readonly copies?: number;
   /** Only the nodes of one pool are looked at for the pod itself; pods may move anywhere. */
   readonly nodes?: readonly NodeState[];
   readonly budgets?: readonly DisruptionBudget[];
@@ -76,13 +79,15 @@ export function findRemedy(pod: Pod, state: SchedulingState, options: RemedyOpti
   const nodes = options.nodes ?? state.nodes;
   const eligible = eligibleNodes(cycle, nodes);
   const fit = fitEligible(cycle, nodes, eligible, eligible.map(freeOf));
-  const sizes = { addNodes: nodesToAdd(facts, eligible), nodeSize: nodeSize(facts, eligible, fit) };
+  const sizes = { addNodes: nodesToAdd(facts, eligible, options.copies ?? 1), nodeSize: nodeSize(facts, eligible, fit) };
   if (fit.k > 0) return { fit, move: undefined, noMoveReason: 'the pod fits as it is', ...sizes };
   if (eligible.length === 0) return { fit, move: undefined, noMoveReason: 'no node is eligible for the pod, whatever is moved', ...sizes };
   if (!fit.couldHold) return { fit, move: undefined, noMoveReason: 'no eligible node could hold the pod even when emptied', ...sizes };
   const search = searchMoves(facts, eligible, state, options.budgets ?? readBudgets(state.cluster), options.maxChecks ?? MAX_CHECKS);
   if (search.plan === undefined) {
-    const reason = search.complete ? 'no sequence of moves frees enough space on one node' : 'no sequence of moves was found within the limit of the search';
+    const reason = search.complete
+      ? 'no sequence of up to three moves helps, and no longer one was found'
+      : 'no sequence of moves was found within the limit of the search';
     return { fit, move: undefined, noMoveReason: reason, ...sizes };
   }
   return { fit, move: describePlan(search.plan), noMoveReason: '', ...sizes };
@@ -101,8 +106,8 @@ function describePlan(plan: Plan): MovePlan {
   return { moves, node: plan.node.name, freeAfter: plan.freeAfter, exact: plan.exact };
 }
 
-/** One node of the most common size; ties go to the smaller, then to the first by name. */
-function nodesToAdd(pod: PodFacts, eligible: readonly NodeState[]): NodesToAdd | undefined {
+/** Nodes of the most common size that holds the pod; ties go to the smaller, then to the first by name. */
+function nodesToAdd(pod: PodFacts, eligible: readonly NodeState[], copies: number): NodesToAdd | undefined {
   const sizes = new Map<string, { readonly node: NodeState; count: number }>();
   for (const node of eligible) {
     const key = resourcesOf(node.allocatable)
@@ -114,7 +119,10 @@ function nodesToAdd(pod: PodFacts, eligible: readonly NodeState[]): NodesToAdd |
   }
   const fitting = [...sizes.values()].filter(({ node }) => fitsInto(pod.request.amounts, largestFree(node)));
   const best = fitting.sort((a, b) => b.count - a.count || a.node.allocatable.cpu - b.node.allocatable.cpu)[0];
-  return best === undefined ? undefined : { count: 1, size: largestFree(best.node), like: best.node.name };
+  if (best === undefined) return undefined;
+  const size = largestFree(best.node);
+  const perNode = isAloneOnHost(pod) ? 1 : copiesIn(pod.request.amounts, size);
+  return { count: Math.ceil(copies / perNode), size, like: best.node.name };
 }
 
 /** The same capacity and use spread evenly over nodes two, three, … times as large: the first size with which phi is 0. */

@@ -86,6 +86,11 @@ function isAloneOnNode(pod: PodFacts): boolean {
   return pod.ports.length > 0;
 }
 
+/** One copy a node: host ports, or anti-affinity by host to what carries its own labels. */
+export function isAloneOnHost(pod: PodFacts): boolean {
+  return isAloneOnNode(pod) || pod.antiAffinity.some((term) => term.topologyKey === HOSTNAME && termMatches(term, pod, undefined));
+}
+
 /** Copies of a pod that uses a ReadWriteOncePod claim or a disk of its own shut each other out. */
 function usesOwnVolumes({ filters }: Cycle): boolean {
   return filters.some((filter) => filter.plugin === 'VolumeRestrictions');

@@ -92,7 +92,8 @@ function constraintsOf(facts: PodFacts): string {
   const spread = listOf(spec.topologySpreadConstraints).filter((each) => each.whenUnsatisfiable !== 'ScheduleAnyway');
   const looksAtPods = facts.affinity.length + facts.antiAffinity.length + spread.length > 0;
   if (nodeAffinity === undefined && selector.length + tolerations.length + facts.ports.length === 0 && !looksAtPods) return '';
-  const among = looksAtPods ? [facts.namespace, facts.labels ?? {}, facts.affinity, facts.antiAffinity, spread] : [];
+  const labels = Object.entries(facts.labels ?? {}).sort(([a], [b]) => compareText(a, b));
+  const among = looksAtPods ? [facts.namespace, labels, facts.affinity, facts.antiAffinity, spread] : [];
   return JSON.stringify([selector, nodeAffinity ?? null, tolerations, facts.ports, ...among]);
 }
 
