@@ -29,8 +29,11 @@ interface Owner {
   readonly token: string;
 }
 
-/** Takes the directory (which exists) or throws ChangeLogError PODTRAIL_LOG_LOCKED, having changed nothing. */
-export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+/**
+ * Takes the directory (which exists) or throws ChangeLogError PODTRAIL_LOG_LOCKED, having changed nothing. May take
+ * `staleAfterMs` where the owner cannot be seen, e.g. in another container.
+ */
+export async function lockDirectory(directory: string, staleAfterMs = STALE_AFTER_MS): Promise<DirectoryLock> {
   const path = join(directory, 'lock');
   const owner: Owner = { pid: process.pid, started: await processStart(process.pid), realm: await pidRealm(), token: randomUUID() };
   for (let attempt = 0; attempt < 5; attempt += 1) {
@@ -38,7 +41,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     const text = await readText(path);
     if (text === undefined) continue; // released in between
     const other = parseOwner(text);
-    if (await isAlive(other, owner, path)) {
+    if (await isAlive(other, owner, path, staleAfterMs)) {
       throw new ChangeLogError('PODTRAIL_LOG_LOCKED', `lock ${path} failed: process ${other?.pid ?? 'unknown'} uses this directory`);
     }
     await removeStale(path, text);
@@ -84,12 +87,12 @@ function holdLock(path: string, token: string): DirectoryLock {
   };
 }
 
-async function isAlive(other: Owner | undefined, self: Owner, path: string): Promise<boolean> {
+async function isAlive(other: Owner | undefined, self: Owner, path: string, staleAfterMs: number): Promise<boolean> {
   if (other !== undefined && other.realm === self.realm) return isRunning(other.pid) && (await processStart(other.pid)) === other.started;
   const seen = await touchedMs(path);
-  const deadline = Date.now() + STALE_AFTER_MS;
+  const deadline = Date.now() + staleAfterMs;
   while (Date.now() < deadline) {
-    await delay(500);
+    await delay(Math.min(500, staleAfterMs));
     if ((await touchedMs(path)) !== seen) return true;
   }
   return false;
