@@ -27,11 +27,11 @@ test('of two pods that would do, the one of lower priority moves; of equal ones 
 test('a pod that fits nowhere else is moved after another made room for it', () => {
   const nodes = [node('a', SIZE), node('b', { cpu: '2', memory: '8Gi' }), node('c', { cpu: '1', memory: '8Gi' })];
   const pods = [on('big', '2', 'a'), on('small', '500m', 'b')];
-  const { move } = findRemedy(wanted, stateOf({ nodes, pods }), {});
-  assert.deepEqual(moves({ move } as ReturnType<typeof findRemedy>), ['small: b → c', 'big: a → b']);
-  assert.equal(move?.exact, true);
+  const remedy = findRemedy(pod('x', { cpu: '3600m' }), stateOf({ nodes, pods }), {});
+  assert.deepEqual(moves(remedy), ['small: b → c', 'big: a → b']);
+  assert.equal(remedy.move?.exact, true);
   assert.deepEqual(
-    move?.moves.map(({ freeBefore }) => freeBefore.cpu),
+    remedy.move?.moves.map(({ freeBefore }) => freeBefore.cpu),
     [1_000, 2_000],
   );
 });
