@@ -197,7 +197,6 @@ const PLAIN: Readers = new Map<string, Reader<unknown>>([
   ['annotations', annotations],
   ['labels', textMap],
   ['matchLabels', textMap],
-  ['nodeSelector', textMap],
   ['managedFields', () => undefined],
 ]);
 

@@ -168,9 +168,8 @@ interface Candidate {
   readonly separator: string;
   readonly value: string;
   readonly text: string;
-  /** Offset of the name, and of what follows the value. */
+  /** Offset of the name. */
   readonly start: number;
-  readonly end: number;
 }
 
 /** `head` ends where the value begins, so that a value which is none is searched in its turn: `args: --password=x`. */
@@ -194,7 +193,7 @@ function redactValues(text: string, head: RegExp, accept: (candidate: Candidate)
     const value = VALUE.exec(text)?.[0];
     if (value === undefined || isReference(value)) continue;
     const end = valueStart + value.length;
-    if (!accept({ name, separator, value, text, start: match.index, end })) continue;
+    if (!accept({ name, separator, value, text, start: match.index })) continue;
     const quote = quoteOf(value);
     redacted += `${text.slice(done, valueStart)}${quote}${REDACTED}${quote}`;
     REST.lastIndex = end;
@@ -211,14 +210,14 @@ function quoteOf(value: string): string {
  * After `=` any value goes. After a colon prose may follow (`failed to fetch anonymous token: unexpected status`), so the value
  * must be quoted like JSON, stand behind a password at the start of a line like YAML, or look like a credential.
  */
-function isAssigned({ name, separator, value, text, start, end }: Candidate): boolean {
+function isAssigned({ name, separator, value, text, start }: Candidate): boolean {
   if (separator.includes('=')) return true;
   if (text[start - 1] === '/') return false; // an image and its tag
   const quoted = quoteOf(value) !== '';
   if (/^\\?["']/.test(separator)) return quoted && !/^\\?["']\s/.test(separator);
   if (quoted && separator.startsWith(':')) return true;
   if (isPasswordName(name) && isLineStart(text, start)) return true;
-  return looksRandom(value) && text[end] !== ':' && !value.endsWith(':');
+  return looksRandom(value) && !value.endsWith(':'); // a chain of errors: `token: http2: …`
 }
 
 function isLineStart(text: string, offset: number): boolean {

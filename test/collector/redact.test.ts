@@ -77,6 +77,7 @@ const ORDINARY = [
   'docker-pullable://nginx@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
   'failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://auth.docker.io/token?scope=repository%3Alibrary%2Fx%3Apull&service=registry.docker.io: 401 Unauthorized',
   'failed to fetch oauth token: Post "https://auth.example/token": http2: server sent GOAWAY',
+  'failed to fetch oauth token: http2: server sent GOAWAY',
   'failed to fetch oauth token: x509: certificate signed by unknown authority',
   'pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed',
   'WWW-Authenticate: Bearer realm="https://auth.docker.io/token",service="registry.docker.io"',

@@ -19,7 +19,9 @@ interface Opened {
 function open(options: { resource?: Resource; known?: KnownObjects; id?: string; clock?: () => number } = {}): Opened {
   let records: SessionRecord[] = [];
   const emit = (record: ChangeRecord, objectJson?: string): void => {
-    const decoded = decodeChangeRecord(encodeChangeRecord(record, objectJson));
+    const bytes = encodeChangeRecord(record, objectJson);
+    assert.deepEqual(bytes, encodeChangeRecord(record));
+    const decoded = decodeChangeRecord(bytes);
     assert.ok(decoded.ok, decoded.ok ? '' : decoded.reason);
     assert.deepEqual(decoded.record, record);
     records.push(record as SessionRecord);
@@ -268,6 +270,14 @@ describe('a relist', () => {
     const known = createKnownObjects();
     assert.deepEqual(relist(known, [pod('a', 1), pod('b', 1), pod('c', 1)]), ['LISTED a@1 whole', 'LISTED b@1 whole', 'LISTED c@1 whole']);
     assert.deepEqual(relist(known, [pod('a', 1), pod('b', 2), pod('c', 3, 'Failed')]), ['LISTED a@1', 'LISTED b@2', 'LISTED c@3 whole']);
+  });
+
+  test('does not even look into a version that was seen before, sent or suppressed', () => {
+    const known = createKnownObjects();
+    const { session } = watching({ known });
+    session.change('ADDED', pod('a', 1));
+    session.change('MODIFIED', pod('a', 2));
+    assert.deepEqual(relist(known, [{ metadata: { uid: 'a', resourceVersion: '2' } }]), ['LISTED a@2']);
   });
 
   test('abbreviates nothing when it must be full', () => {
