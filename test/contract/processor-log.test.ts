@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { ChangeRecord, ClusterRef } from '../../collector/change-record.ts';
-import { chooseManifest } from '../../processor/processor.ts';
-import type { PartitionManifest } from '../../sql/checkpoints.ts';
 import { readManifests, readPartitions, writeManifests } from '../../sql/checkpoints.ts';
 import type { TestStore } from '../helpers/clickhouse.ts';
 import { openTestStore, select } from '../helpers/clickhouse.ts';
@@ -130,31 +128,3 @@ test('a checkpoint of a format that this release does not read is refused, not f
   }
   await assert.rejects(startRun(client, log).ended, { code: 'PODTRAIL_CHECKPOINT_FORMAT', message: /format 2 of podtrail 9\.0\.0/ });
 });
-
-const manifest = (log: string, partition: number, partitions: number): PartitionManifest => ({
-  ...{ log, partition, partitions, nextOffset: 5n, lastOffset: 4n, lastHash: 'x', writtenTimeMs: 1 },
-  clusters: [{ clusterUid: 'u', generation: 1, count: 1 }],
-});
-const here = { log: 'a', partition: 1, partitions: 2 };
-const choices: readonly {
-  readonly name: string;
-  readonly manifests: readonly PartitionManifest[];
-  readonly newLog?: boolean;
-  readonly wanted: object | 'refused';
-}[] = [
-  { name: 'nothing stored: begin', manifests: [], wanted: { keep: [] } },
-  { name: 'this partition stored: go on', manifests: [manifest('a', 1, 2)], wanted: { goOn: manifest('a', 1, 2) } },
-  { name: 'only another partition of the log: begin', manifests: [manifest('a', 0, 2)], wanted: { keep: [] } },
-  { name: 'another log too, from before: go on', manifests: [manifest('b', 1, 2), manifest('a', 1, 2)], wanted: { goOn: manifest('a', 1, 2) } },
-  { name: 'only another log', manifests: [manifest('b', 1, 2)], wanted: 'refused' },
-  { name: 'fewer partitions then', manifests: [manifest('a', 1, 1)], wanted: 'refused' },
-  { name: 'fewer partitions then, and this one not among them', manifests: [manifest('a', 0, 1)], wanted: 'refused' },
-  { name: 'another log, and a new one is meant', manifests: [manifest('b', 1, 2)], newLog: true, wanted: { keep: [] } },
-  { name: 'the same by its name, and a new one is meant: keep its clusters', manifests: [manifest('a', 1, 2)], newLog: true, wanted: { keep: ['u'] } },
-];
-for (const { name, manifests, newLog = false, wanted } of choices) {
-  test(`which manifest holds: ${name}`, () => {
-    if (wanted === 'refused') assert.throws(() => chooseManifest(manifests, here, newLog), { code: 'PODTRAIL_LOG_CHANGED' });
-    else assert.deepEqual(chooseManifest(manifests, here, newLog), wanted);
-  });
-}
