@@ -17,25 +17,40 @@ const parseScopeKey = (key: string): { readonly resource: Resource; readonly sco
   return { resource: (at < 0 ? key : key.slice(0, at)) as Resource, scope: at < 0 ? '' : key.slice(at + 1) };
 };
 
+/** Per resource over all its scopes; derived from meta.sync and kept with it. */
+interface Sight {
+  /** Every scope that anyone collects is in sync, and there is one. */
+  readonly inSync: boolean;
+  /** Some scope that somebody collects is not in sync: worth waiting for. */
+  readonly awaited: boolean;
+}
+const BLIND: Sight = { inSync: false, awaited: false };
+const sights = new WeakMap<ClusterState['meta'], Map<Resource, Sight>>();
+
+/** Asked several times for every record, so it is computed only when something came into or out of sight. */
+function sightOf(state: ClusterState, resource: Resource): Sight {
+  let known = sights.get(state.meta);
+  if (known === undefined) {
+    known = new Map();
+    for (const [key, sync] of Object.entries(state.meta.sync)) {
+      if (sync.uncollectable) continue;
+      const { resource: of } = parseScopeKey(key);
+      const before = known.get(of) ?? { inSync: true, awaited: false };
+      known.set(of, { inSync: before.inSync && sync.inSync, awaited: before.awaited || !sync.inSync });
+    }
+    sights.set(state.meta, known);
+  }
+  return known.get(resource) ?? BLIND;
+}
+
 /** Every scope of the resource that anyone collects is in sync. False for a resource that nobody collects. */
 export function inSync(state: ClusterState, resource: Resource): boolean {
-  let seen = false;
-  for (const key of Object.keys(state.meta.sync)) {
-    if (key !== resource && !key.startsWith(`${resource}@`)) continue;
-    const sync = state.meta.sync[key] as SyncState;
-    if (sync.uncollectable) continue;
-    if (!sync.inSync) return false;
-    seen = true;
-  }
-  return seen;
+  return sightOf(state, resource).inSync;
 }
 
 /** Somebody collects it but it is not in sync: worth waiting for. */
 export function isAwaited(state: ClusterState, resource: Resource): boolean {
-  for (const [key, sync] of Object.entries(state.meta.sync)) {
-    if ((key === resource || key.startsWith(`${resource}@`)) && !sync.uncollectable && !sync.inSync) return true;
-  }
-  return false;
+  return sightOf(state, resource).awaited;
 }
 
 function emitCoverage(state: ClusterState, emitter: Emitter, key: string, sync: SyncState, toTimeMs: number): void {
@@ -53,6 +68,7 @@ function emitCoverage(state: ClusterState, emitter: Emitter, key: string, sync: 
 function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit<SyncState, 'inSync'>): void {
   const sync = { ...next, inSync: false };
   state.meta.sync[key] = sync;
+  sights.delete(state.meta);
   emitCoverage(state, emitter, key, sync, 0);
 }
 
@@ -62,6 +78,7 @@ function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTim
   const late = syncedTimeMs < before.blindFromMs;
   emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, late ? before.blindFromMs : state.meta.streamTimeMs);
   state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, reason: '' };
+  sights.delete(state.meta);
 }
 
 /**
@@ -69,7 +86,7 @@ function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTim
  * sync. A session whose sign of life is older than SILENCE_MS does not count, and its resource is blind from that sign on.
  */
 export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number, why: string): readonly string[] {
-  const best = new Map<string, Sight>();
+  const best = new Map<string, Life>();
   for (const session of Object.values(state.meta.sessions)) {
     if (session.phase !== 'synced') continue;
     const key = scopeKey(session.resource, session.scope);
@@ -98,7 +115,7 @@ export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number
   return gained;
 }
 
-interface Sight {
+interface Life {
   /** Last sign of life of any session. */
   readonly aliveTimeMs: number;
   /** Earliest completion among the live ones. */

@@ -1,12 +1,13 @@
 /** Asks the rules about everything that changed, and hands what they say to the incident engine. */
 import type { KubeObject, Node, Pod, Resource, Workload } from '../../collector/objects.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
-import type { ClusterView, PodHistory, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
+import type { ClusterView, ControllerView, NodeView, PodHistory, PodView, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { inSync, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
 import { reconcile, sourceGone } from './incidents.ts';
 import { syncNodeMembers, withoutExplained } from './node-incidents.ts';
 import { ruling, thresholdsFor } from './rules-config.ts';
+import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 import { resourceOfKind } from './workload.ts';
@@ -51,31 +52,42 @@ function findSource(engine: Engine, kind: string, uid: string): Source | undefin
   return departed && { kind: 'pod', uid, object: departed };
 }
 
+/** A view of one source. It inherits the cluster's view instead of copying it: this is made for every record. */
+export function sourceView(state: ClusterState, view: ClusterView, source: Source): SourceView {
+  const events = view.eventsOf(source.uid);
+  if (source.kind === 'pod') {
+    const { histories, departed } = state.tables;
+    const history = histories.get(source.uid) ?? departed.get(source.uid)?.history ?? NO_HISTORY;
+    return inherit(view, { pod: source.object as Pod, history, events });
+  }
+  if (source.kind === 'controller') return inherit(view, { controller: source.object as Workload, events });
+  // Kubelets up to 1.34 file their Node Events under the node's name (signals.md §17).
+  const byName = view.eventsOf(source.object.metadata.name);
+  return inherit(view, { subjectNode: source.object as Node, events: [...events, ...byName] });
+}
+export type SourceView = PodView | ControllerView | NodeView;
+
+const inherit = <V extends object, M extends object>(view: V, more: M): V & M => Object.assign(Object.create(view) as V, more);
+
 /** What a scenario says of a source, with the thresholds and rulings that the configuration has for it. */
-export function ask(scenario: Scenario, view: ClusterView, source: Source, engine: Pick<Engine, 'state'>): readonly Signal[] {
-  const { cluster, meta } = engine.state;
+export function ask(state: ClusterState, scenario: Scenario, view: SourceView, source: Source): readonly Signal[] {
+  const { rules, streamTimeMs } = state.meta;
+  if (rules.overrides.length + rules.disabled.length + rules.mutes.length === 0) return askRules(scenario, view, source.kind);
   const { namespace } = source.object.metadata;
-  const target = { cluster: cluster.name, namespace, workload: view.workloadOf(source.object), scenario: scenario.id };
-  const signals = askRules(scenario, { ...view, thresholds: thresholdsFor(meta.rules, target) }, source, engine);
-  if (meta.rules.disabled.length === 0 && meta.rules.mutes.length === 0) return signals;
-  return signals.flatMap((signal) => {
-    const ruled = ruling(meta.rules, { ...target, cause: signal.cause }, meta.streamTimeMs);
+  const target = { cluster: state.cluster.name, namespace, workload: view.workloadOf(source.object), scenario: scenario.id };
+  // The inherited property is a getter: it is shadowed by definition, since assigning to it would throw.
+  const tuned: SourceView = Object.create(view, { thresholds: { value: thresholdsFor(rules, target), enumerable: true } });
+  return askRules(scenario, tuned, source.kind).flatMap((signal) => {
+    const ruled = ruling(rules, { ...target, cause: signal.cause }, streamTimeMs);
     if (ruled?.kind === 'disabled') return [];
     return [ruled === undefined ? signal : { ...signal, flags: [...signal.flags, 'muted'].sort(byCodeUnit) }];
   });
 }
 
-function askRules(scenario: Scenario, view: ClusterView, source: Source, engine: Pick<Engine, 'state'>): readonly Signal[] {
-  const events = view.eventsOf(source.uid);
-  if (source.kind === 'pod') {
-    const { histories, departed } = engine.state.tables;
-    const history = histories.get(source.uid) ?? departed.get(source.uid)?.history ?? NO_HISTORY;
-    return scenario.pod?.({ ...view, pod: source.object as Pod, history, events }) ?? [];
-  }
-  if (source.kind === 'controller') return scenario.controller?.({ ...view, controller: source.object as Workload, events }) ?? [];
-  // Kubelets up to 1.34 file their Node Events under the node's name (signals.md §17).
-  const byName = view.eventsOf(source.object.metadata.name);
-  return scenario.node?.({ ...view, subjectNode: source.object as Node, events: [...events, ...byName] }) ?? [];
+function askRules(scenario: Scenario, view: SourceView, kind: Source['kind']): readonly Signal[] {
+  if (kind === 'pod') return scenario.pod?.(view as PodView) ?? [];
+  if (kind === 'controller') return scenario.controller?.(view as ControllerView) ?? [];
+  return scenario.node?.(view as NodeView) ?? [];
 }
 
 function judge(engine: Engine, view: ClusterView, source: Source, where: string): void {
@@ -84,8 +96,13 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
     state.tables.held.set(`${source.kind}/${source.uid}`, 1);
     return;
   }
+  if (source.kind === 'pod' && isCalm(engine.state, source.object as Pod)) {
+    reconcile(engine, source, [], new Set());
+    return;
+  }
   const signals: Signal[] = [];
   const skipped = new Set<ScenarioId>();
+  const own = sourceView(state, view, source);
   for (const scenario of SCENARIOS) {
     if (scenario[source.kind] === undefined) continue;
     if (scenario.reads.some((resource) => isAwaited(state, resource))) {
@@ -94,7 +111,7 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
       continue;
     }
     try {
-      signals.push(...ask(scenario, view, source, engine));
+      signals.push(...ask(state, scenario, own, source));
     } catch (error) {
       skipped.add(scenario.id);
       deadLetter(engine, source, scenario.id, where, error);
@@ -102,6 +119,21 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
   }
   reconcile(engine, source, withoutExplained(engine, source, signals), skipped);
   if (source.kind === 'node') syncNodeMembers(engine, source.object.metadata.name);
+}
+
+/**
+ * A pod that no rule can have anything to say about: it runs on a node that is there, everything in it is ready, never restarted, and
+ * no Event warns. Most records are about such pods.
+ */
+function isCalm(state: ClusterState, pod: Pod): boolean {
+  const { metadata, spec, status } = pod;
+  if (status.phase !== 'Running' || metadata.deletionTimestamp !== undefined || !spec.nodeName) return false;
+  if (!status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')) return false;
+  if (!status.containerStatuses?.every((c) => c.ready === true && c.state?.running !== undefined && (c.restartCount ?? 0) === 0)) return false;
+  if (!(status.initContainerStatuses ?? []).every((c) => (c.restartCount ?? 0) === 0)) return false;
+  if ((state.tables.events.get(metadata.uid) ?? []).some((event) => event.type !== 'Normal')) return false;
+  if (state.tables.sources.has(metadata.uid)) return false;
+  return inSync(state, 'nodes') && state.indexes.byName.nodes.get(`/${spec.nodeName}`).length > 0;
 }
 
 /** The workload is the subject: it must be known, or known not to be collected. */

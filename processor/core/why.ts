@@ -8,7 +8,7 @@ import { SCENARIOS } from '../scenarios/index.ts';
 import type { Evidence, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { isAwaited } from './coverage.ts';
 import { incidentKey } from './incident.ts';
-import { ask } from './judge.ts';
+import { ask, sourceView } from './judge.ts';
 import { explainingNode } from './node-incidents.ts';
 import { podStatusText } from './pod-row.ts';
 import { ruling } from './rules-config.ts';
@@ -82,7 +82,7 @@ function whyScenario(state: ClusterState, pod: Pod, scenario: Scenario): Scenari
   const off = ruling(state.meta.rules, target, state.meta.streamTimeMs);
   if (off?.kind === 'disabled') return [{ scenario: scenario.id, verdict: 'disabled', text: `disabled by the rules: ${off.reason}` }];
   const source = { kind: 'pod', uid: pod.metadata.uid, object: pod } as const;
-  const signals = ask(scenario, createView(state), source, { state });
+  const signals = ask(state, scenario, sourceView(state, createView(state), source), source);
   if (signals.length === 0) return [{ scenario: scenario.id, verdict: 'no_signal', text: 'sees nothing wrong' }];
   const node = explainingNode(state, source);
   return signals.map((signal) => {
