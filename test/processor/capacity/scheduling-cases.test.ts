@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { answerSchedulingCase, decodeSchedulingCase } from '../../../processor/capacity/scheduling-cases.ts';
 
 interface Recorded {
@@ -77,3 +78,30 @@ for (const [name, line, reason] of [
     assert.match(decoded.ok ? '' : decoded.reason, reason);
   });
 }
+
+/** Every place in a JSON value, as paths. */
+function placesIn(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, item]) => placesIn(item, [...path, key]))];
+}
+
+test('never throws, whatever stands in place of a value', () => {
+  const original = JSON.parse(lines[1]!) as Record<string, unknown>;
+  const places = placesIn(original).filter((path) => path.length > 0);
+  const junk = fc.constantFrom<unknown>(null, 'x', -1, 1e300, true, [], {}, [null], [[]], { a: { b: 1 } }, '9e99', 'NaN');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(places.length - 1), junk), { minLength: 1, maxLength: 4 }), (changes) => {
+      const changed = structuredClone(original);
+      for (const [place, value] of changes) {
+        const path = places[place]!;
+        const parent = path
+          .slice(0, -1)
+          .reduce<unknown>((at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined), changed);
+        if (typeof parent === 'object' && parent !== null) (parent as Record<string, unknown>)[path.at(-1)!] = value;
+      }
+      const decoded = decodeSchedulingCase(JSON.stringify(changed));
+      if (decoded.ok) answerSchedulingCase(decoded.value);
+    }),
+    { numRuns: 500 },
+  );
+});
