@@ -168,6 +168,20 @@ describe('exec plugins', () => {
     assert.equal(token, `Bearer ${SECRET}`);
     assert.equal(runs(), 1);
   });
+
+  test('that hang when asked again after a 401 are not started beside themselves either', async () => {
+    const folder = tempFolder();
+    const asked = join(folder.path, 'asked');
+    const hang = `[ -f '${asked}' ] && while [ -d '${folder.path}' ]; do sleep 0.02; done`;
+    const { user, runs } = plugin(folder, `${hang}\ntouch '${asked}'\n${execCredential(SECRET, '2999-01-01T00:00:00Z')}`);
+    const { connection, pass } = connect(folder.write('config', fakeKubeconfig({ a: 'http://a' }, { ...user })), { pluginTimeoutMs: 500 });
+    const used = await connection.credentials();
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      pass(10_000);
+      await assert.rejects(connection.refreshed(used), /not ready within 500 ms$/);
+    }
+    assert.equal(runs(), 2);
+  });
 });
 
 describe('TLS', () => {

@@ -520,6 +520,7 @@ describe('back-pressure', () => {
     assert.equal(loop.reflector.counters()?.inSync, false);
     assert.match(loop.reflector.status().reason ?? '', /change log/);
     assert.ok(loop.appender.counts().bufferedBytes < 4_000, 'one record over the limit at most');
+    await new Promise((resolve) => setTimeout(resolve, 5 * QUICK.requestIntervalMs));
     assert.equal(count(server, 'watch'), 1, 'it waits');
     open();
     await waitFor('all of them', () => aliveIn(loop.writer.records).size === 200);
