@@ -38,6 +38,7 @@ export interface LaneDeps {
 export class KafkaLane {
   readonly #partition: number;
   readonly #deps: LaneDeps;
+  readonly #log: Logger;
   readonly #ended = new AbortController();
   /** Offset of the next record to hand out; undefined until `assigned` has said where to start. */
   #next: bigint | undefined;
@@ -50,6 +51,7 @@ export class KafkaLane {
   constructor(partition: number, deps: LaneDeps, before: Promise<void>) {
     this.#partition = partition;
     this.#deps = deps;
+    this.#log = deps.log.child({ partition });
     this.#work = before;
     void this.#enqueue(() => this.#open());
   }
@@ -84,9 +86,12 @@ export class KafkaLane {
     if (this.#isAssigned) await this.#deps.handlers.revoked(this.#partition);
   }
 
-  /** One thing at a time. Errors end the reader, so the promise never rejects. */
+  /** One thing at a time, and nothing after an error: it ends the reader. The promise never rejects. */
   #enqueue(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(work).catch((error) => this.#deps.fail(error));
+    this.#work = this.#work.then(work).catch((error) => {
+      this.#ended.abort();
+      this.#deps.fail(error);
+    });
     return this.#work;
   }
 
@@ -126,9 +131,8 @@ export class KafkaLane {
   }
 
   async #reportGap(wanted: bigint, next: bigint): Promise<void> {
-    const { handlers, log } = this.#deps;
-    log.error({ partition: this.#partition, wanted: String(wanted), next: String(next) }, 'records are gone from the change log');
-    await this.#call('outOfRange', () => handlers.outOfRange(this.#partition, wanted, next));
+    this.#log.error({ wanted: String(wanted), next: String(next) }, 'records are gone from the change log');
+    await this.#call('outOfRange', () => this.#deps.handlers.outOfRange(this.#partition, wanted, next));
     this.#next = next;
   }
 
@@ -155,7 +159,7 @@ export class KafkaLane {
   }
 
   #call<T>(what: string, call: () => Promise<T>): Promise<{ readonly value: T } | undefined> {
-    return callHandler(call, { signal: this.#ended.signal, log: this.#deps.log.child({ partition: this.#partition }), what });
+    return callHandler(call, { signal: this.#ended.signal, log: this.#log, what });
   }
 }
 

@@ -48,6 +48,7 @@ export class Membership {
   #memberId: string | undefined;
   #partitions = 0;
   #lastSignMs = Date.now();
+  #isEnding = false;
   #hasLeft = false;
 
   constructor(options: KafkaReaderOptions, deps: KafkaReaderDeps, handlers: ReaderHandlers) {
@@ -86,6 +87,7 @@ export class Membership {
       this.#over.abort(error);
     } finally {
       clearInterval(watchdog);
+      this.#isEnding = true;
       await this.#giveUpAll();
       await this.#leave(starting);
     }
@@ -113,6 +115,7 @@ export class Membership {
   /** Runs inside kafkajs' join, before the next fetch: a new partition is paused before anything of it can arrive. */
   #join({ memberId, memberAssignment }: ConsumerGroupJoinEvent['payload']): void {
     if (this.#hasLeft) throw new Error('joined after leaving'); // makes kafkajs give up this membership
+    if (this.#isEnding) return; // it leaves as soon as the batches in hand are done
     this.#lastSignMs = Date.now();
     const assigned = new Set(memberAssignment[this.#options.topic] ?? []);
     // Under another id the group had counted this reader out, and others may have read meanwhile.

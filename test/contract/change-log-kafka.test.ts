@@ -1,14 +1,19 @@
 /** What the change log on Kafka promises beyond the contract: the topic, the partitioner, broker faults, rebalances, lost offsets. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import kafkajs, { type Admin } from 'kafkajs';
 import { createKafkaChangeLog } from '../../collector/change-log/kafka-change-log.ts';
 import { ChangeLogError } from '../../collector/errors.ts';
-import { startKafka } from '../helpers/kafka-broker.ts';
+import { startKafka, TEST_USER } from '../helpers/kafka-broker.ts';
+import { OTHER_CA, TEST_CA } from '../helpers/tls-fixture.ts';
 import { bytes, ReaderDriver } from './change-log-driver.ts';
 import { createKafkaLog, kafkaOptions, silent } from './change-log-logs.ts';
 
@@ -108,6 +113,25 @@ describe('kafka change log beside the contract', { timeout: 180_000 }, async () 
     await log.destroy();
   });
 
+  test('a rebalance while a reader finishes its last batch gives it nothing any more', async () => {
+    const log = createKafkaLog(brokers, { partitions: 1 });
+    const { writer, reader, close } = await log.open();
+    await writer.append('k', [bytes('0')]);
+    const held = deferred();
+    const stopping = reader();
+    const first = new ReaderDriver({ batch: () => held.promise.then(() => undefined) }).start(stopping);
+    await first.until(() => first.batches.length === 1);
+    const stopped = stopping.stop();
+    const second = new ReaderDriver().start(reader());
+    await delay(3_000); // the group rebalances; the first reader is still in it
+    held.resolve();
+    await stopped;
+    await second.until(() => second.records.length === 1);
+    assert.deepEqual([first.assignments.length, first.revocations.length, first.records.length], [1, 1, 1]);
+    await close();
+    await log.destroy();
+  });
+
   test('refuses to read on when the topic has grown: its keys have moved', async () => {
     const log = createKafkaLog(brokers, { partitions: 2 });
     const { writer, reader, close } = await log.open();
@@ -202,6 +226,55 @@ describe('kafka change log and its broker', async () => {
     await retry(() => writer.append('k', [bytes('2')]));
     await close();
     await log.destroy();
+  });
+});
+
+describe('kafka change log with TLS and SASL', async () => {
+  const broker = await startKafka({ secure: true });
+  if ('skip' in broker) {
+    test('all', { skip: broker.skip }, () => undefined);
+    return;
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'podtrail-kafka-secrets-'));
+  const secret = async (name: string, text: string) => {
+    await writeFile(join(directory, name), text);
+    return join(directory, name);
+  };
+  const passwordFile = await secret('password', `${TEST_USER.password}\n`);
+  const caFile = await secret('ca.pem', TEST_CA);
+  after(async () => {
+    await broker.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  for (const mechanism of ['plain', 'scram-sha-512'] as const) {
+    test(`writes and reads with ${mechanism}`, async () => {
+      const sasl = { mechanism, username: TEST_USER.username, passwordFile };
+      const log = createKafkaLog(broker.secureBrokers ?? [], { tls: { enabled: true, caFile }, sasl });
+      const { writer, reader, close } = await log.open();
+      await writer.append('k', [bytes('x')]);
+      const driver = new ReaderDriver().start(reader());
+      await driver.until(() => driver.records.length === 1);
+      await close();
+    });
+  }
+
+  test('says why when the password or the authority is wrong, and never says the password', async () => {
+    const sasl = { mechanism: 'plain', username: TEST_USER.username, passwordFile: await secret('wrong', 'wrong-password') } as const;
+    const wrongPassword = await createKafkaLog(broker.secureBrokers ?? [], { tls: { enabled: true, caFile }, sasl }).open();
+    const wrongAuthority = await createKafkaLog(broker.secureBrokers ?? [], { tls: { enabled: true, caFile: await secret('other.pem', OTHER_CA) } }).open();
+    for (const [log, why] of [
+      [wrongPassword, /[Aa]uthentication failed/],
+      [wrongAuthority, /certificate/],
+    ] as const) {
+      await assert.rejects(log.writer.append('k', [bytes('x')]), (error) => {
+        assert.ok(error instanceof ChangeLogError && error.code === 'PODTRAIL_LOG_UNAVAILABLE');
+        assert.match(error.message, why);
+        assert.doesNotMatch(inspect(error, { depth: 10 }), /wrong-password/);
+        return true;
+      });
+      await log.close();
+    }
   });
 });
 

@@ -13,6 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
+import { SERVER_CERTIFICATE, SERVER_KEY } from './tls-fixture.ts';
 
 const run = promisify(execFile);
 const VERSION = '4.1.0';
@@ -23,6 +24,8 @@ const START_TIMEOUT_MS = 90_000;
 
 export interface KafkaBroker {
   readonly brokers: string[];
+  /** Address of the listener with TLS and SASL, if it was asked for. */
+  readonly secureBrokers?: string[];
   /** Stops the broker if it is our own, and removes its data. */
   stop(): Promise<void>;
   /** Ends the broker in the orderly way and starts it again at the same address with the same data; also after kill(). */
@@ -31,17 +34,24 @@ export interface KafkaBroker {
   kill(): Promise<void>;
 }
 
-/** `exclusive`: a broker of one's own, to be restarted and killed; only such a one can be. */
-export async function startKafka(options: { exclusive?: boolean } = {}): Promise<KafkaBroker | { skip: string }> {
+/** The user that the secure listener knows. */
+export const TEST_USER = { username: 'podtrail', password: 'test-password' };
+
+/**
+ * `exclusive`: a broker of one's own, to be restarted and killed; only such a one can be. With `secure` it has a second address,
+ * TLS by the certificate of tls-fixture.ts and SASL (PLAIN, SCRAM-SHA-512) for TEST_USER.
+ */
+export async function startKafka(options: { exclusive?: boolean; secure?: boolean } = {}): Promise<KafkaBroker | { skip: string }> {
   const given = process.env['PODTRAIL_TEST_KAFKA'];
-  if (given && options.exclusive !== true) return externalBroker(given.split(','));
+  if (given && options.exclusive !== true && options.secure !== true) return externalBroker(given.split(','));
   const reasons: string[] = [];
-  for (const start of [startInDocker, startFromJars]) {
+  const ways = options.secure === true ? [() => startFromJars(true)] : [startInDocker, () => startFromJars(false)];
+  for (const start of ways) {
     const started = await start();
     if (!('skip' in started)) return started;
     reasons.push(started.skip);
   }
-  const skip = `no Kafka broker: PODTRAIL_TEST_KAFKA is not set, ${reasons.join(', ')}`;
+  const skip = `no Kafka broker: ${given ? 'not the given one, for it is shared' : 'PODTRAIL_TEST_KAFKA is not set'}, ${reasons.join(', ')}`;
   if (process.env['CI'] === 'true') throw new Error(skip);
   return { skip };
 }
@@ -79,12 +89,16 @@ async function startInDocker(): Promise<KafkaBroker | { skip: string }> {
   };
 }
 
-async function startFromJars(): Promise<KafkaBroker | { skip: string }> {
+async function startFromJars(secure: boolean): Promise<KafkaBroker | { skip: string }> {
   const jars = await copyJars();
   if (typeof jars !== 'string') return jars;
   const directory = await mkdtemp(join(tmpdir(), 'podtrail-kafka-'));
   const address = `127.0.0.1:${await findFreePort()}`;
-  const settings = { ...brokerSettings(address, address, `127.0.0.1:${await findFreePort()}`), 'log.dirs': join(directory, 'data') };
+  const secureAddress = `127.0.0.1:${await findFreePort()}`;
+  const plain = { ...brokerSettings(address, address, `127.0.0.1:${await findFreePort()}`), 'log.dirs': join(directory, 'data') };
+  const keyStore = join(directory, 'keystore.pem');
+  await writeFile(keyStore, `${SERVER_KEY}\n${SERVER_CERTIFICATE}\n`);
+  const settings = secure ? addSecureListener(plain, secureAddress, keyStore) : plain;
   const file = join(directory, 'server.properties');
   await writeFile(
     file,
@@ -93,10 +107,11 @@ async function startFromJars(): Promise<KafkaBroker | { skip: string }> {
       .join(''),
   );
   const java = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', join(jars, '*')];
-  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', 'cG9kdHJhaWwtdGVzdC0wMQ', '-c', file]);
+  await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', 'cG9kdHJhaWwtdGVzdC0wMQ', '-c', file, '--add-scram', SCRAM_USER]);
   let server = await startServer([...java, 'kafka.Kafka', file], [address]);
   return {
     brokers: [address],
+    ...(secure ? { secureBrokers: [secureAddress] } : {}),
     stop: async () => {
       await server.end('SIGKILL');
       await rm(directory, { recursive: true, force: true });
@@ -126,6 +141,23 @@ function brokerSettings(listen: string, advertised: string, controller: string):
     'transaction.state.log.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '1000',
+  };
+}
+
+const SCRAM_USER = `SCRAM-SHA-512=[name=${TEST_USER.username},password=${TEST_USER.password}]`;
+
+function addSecureListener(settings: Record<string, string>, address: string, keyStore: string): Record<string, string> {
+  const modules = 'org.apache.kafka.common.security';
+  return {
+    ...settings,
+    listeners: `${settings['listeners']},SASL_SSL://${address}`,
+    'advertised.listeners': `${settings['advertised.listeners']},SASL_SSL://${address}`,
+    'listener.security.protocol.map': `${settings['listener.security.protocol.map']},SASL_SSL:SASL_SSL`,
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
+    'listener.name.sasl_ssl.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_${TEST_USER.username}="${TEST_USER.password}";`,
+    'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keyStore,
   };
 }
 
