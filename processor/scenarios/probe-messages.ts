@@ -87,7 +87,7 @@ function classifyNetwork(output: string): ProbeVerdict {
   if (/no such host|invalid URL|unsupported protocol scheme/i.test(output)) return verdict('other', 'its host or URL is no address');
   if (/tls:|x509/i.test(output)) return verdict('probe_http_status', 'the TLS handshake with its port fails');
   if (
-    /connection refused|actively refused|connection reset|broken pipe|\bEOF\b|no route to host|network is unreachable|host is (?:down|unreachable)/i.test(
+    /connection refused|actively refused|connection reset|broken pipe|\bEOF\b|no route to host|network is unreachable|host is (?:down|unreachable)|: connect: (?!\S* ?timed out)/i.test(
       output,
     )
   )

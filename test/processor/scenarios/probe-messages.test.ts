@@ -12,6 +12,7 @@ const cases: readonly (readonly [ProbeKind, ProbeCause, boolean, string])[] = [
   ['http', 'probe_connection_refused', false, 'Get "http://10.1.2.3:8080/": read tcp 10.1.2.1:41000->10.1.2.3:8080: read: connection reset by peer'],
   ['http', 'probe_connection_refused', false, 'Get "http://10.1.2.3:8080/": EOF'],
   ['http', 'probe_connection_refused', false, 'Get "http://10.1.2.3:8080/": dial tcp 10.1.2.3:8080: connect: no route to host'],
+  ['http', 'probe_connection_refused', false, 'Get "http://127.88.0.12:9990/": dial tcp 127.88.0.12:9990: connect: invalid argument'],
   ['http', 'probe_timeout', false, 'Get "http://10.1.2.3:8080/healthz": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'],
   ['http', 'probe_timeout', false, 'Get http://10.1.2.3:8080/healthz: net/http: request canceled (Client.Timeout exceeded while awaiting headers)'],
   [
