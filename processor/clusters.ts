@@ -9,8 +9,7 @@ import { countLostIncidents, highestGeneration, removeNewerRows, resolveLostInci
 import type { SavedState } from './checkpoint.ts';
 import { nothingSaved, restoreCluster } from './checkpoint.ts';
 import { inSync } from './core/coverage.ts';
-import { createEmitter } from './core/emit.ts';
-import { emitIncidents } from './core/incidents.ts';
+import { restate } from './core/restate.ts';
 import type { ClusterState } from './core/state.ts';
 import { createClusterState, rowVersion } from './core/state.ts';
 import type { RowSink } from './row-sink.ts';
@@ -87,16 +86,13 @@ export function conflictMessage(cluster: ClusterRef, taken: ClusterRef): string 
 
 /**
  * Raises the generation: the records that made the rows above this state may not come again as they were, so those rows go, and the
- * heads of unresolved incidents, which such a row may have replaced, are written again.
+ * what the state says, which such a row may have replaced, is written again.
  */
 export async function beginGeneration({ client, log, sink }: ClustersDeps, { state }: TrackedCluster): Promise<void> {
-  const { cluster, meta, tables } = state;
+  const { cluster, meta } = state;
   const removed = await removeNewerRows(client, cluster.name, rowVersion(meta));
   meta.generation = Math.max(meta.generation, await highestGeneration(client, cluster)) + 1;
-  const emitter = createEmitter();
-  const touched = new Map([...tables.incidents.values()].map((incident) => [incident.id, incident]));
-  emitIncidents({ state, emitter, touched });
-  sink.add(emitter.rows(rowVersion(meta)));
+  sink.add(restate(state));
   log.warn({ cluster: cluster.name, generation: meta.generation, removed }, 'began a new generation');
 }
 

@@ -65,6 +65,14 @@ function emitCoverage(state: ClusterState, emitter: Emitter, key: string, sync: 
   });
 }
 
+/** Writes the blind intervals that last. */
+export function emitBlindness(state: ClusterState, emitter: Emitter): void {
+  for (const key of Object.keys(state.meta.sync).sort(byCodeUnit)) {
+    const sync = state.meta.sync[key];
+    if (sync !== undefined && !sync.inSync) emitCoverage(state, emitter, key, sync, 0);
+  }
+}
+
 function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit<SyncState, 'inSync'>): void {
   const sync = { ...next, inSync: false };
   state.meta.sync[key] = sync;
