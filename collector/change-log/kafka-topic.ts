@@ -1,4 +1,5 @@
 /** The topic: created with the settings of README.md, checked where it exists, and the offsets it holds. */
+import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { Logger } from 'pino';
 import { ChangeLogError } from '../errors.ts';
@@ -7,6 +8,9 @@ import { type KafkaAdmin, protocolErrorType } from './kafka-client.ts';
 
 /** Kafka's own default of message.max.bytes (broker configuration), set so that a broker's other default cannot refuse a record. */
 const MAX_MESSAGE_BYTES = 1_048_588;
+
+const VISIBLE_TIMEOUT_MS = 5_000;
+const VISIBLE_POLL_MS = 100;
 
 export interface TopicBounds {
   /** Offset of the oldest record still there. */
@@ -44,9 +48,13 @@ async function createTopic(admin: KafkaAdmin, options: KafkaOptions, log: Logger
     client.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries }] }),
   );
   if (created) log.info({ topic, partitions, replication, retentionMs }, 'topic created');
-  const count = await countPartitions(admin, topic);
-  if (count === undefined) throw new ChangeLogError('PODTRAIL_LOG_UNAVAILABLE', `topic ${topic} was created but is not visible yet`, { retriable: true });
-  return count;
+  // A broker may hear of the new topic a moment after the controller has confirmed it.
+  for (let waitedMs = 0; waitedMs < VISIBLE_TIMEOUT_MS; waitedMs += VISIBLE_POLL_MS) {
+    const count = await countPartitions(admin, topic);
+    if (count !== undefined) return count;
+    await delay(VISIBLE_POLL_MS);
+  }
+  throw new ChangeLogError('PODTRAIL_LOG_UNAVAILABLE', `topic ${topic} was created but is not visible after ${VISIBLE_TIMEOUT_MS} ms`, { retriable: true });
 }
 
 async function countPartitions(admin: KafkaAdmin, topic: string): Promise<number | undefined> {
