@@ -7,6 +7,7 @@ import fastify, { LogController } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import type { AskWhy } from '../processor/why.ts';
 import { createAdmission } from './admission.ts';
 import type { ApiConfig } from './config.ts';
 import { registerDashboard } from './dashboard/route.ts';
@@ -25,6 +26,7 @@ import { registerHealth } from './routes/health/route.ts';
 import { registerIncidents } from './routes/incidents/route.ts';
 import { registerPods } from './routes/pods/route.ts';
 import { registerTrends } from './routes/trends/route.ts';
+import { registerWhy } from './routes/why/route.ts';
 import { registerSecurity } from './security.ts';
 import { createStore } from './store.ts';
 import { validatorCompiler } from './validation.ts';
@@ -43,6 +45,7 @@ export interface ApiDeps {
   /** Live status of this process, when it has it (standalone). */
   readonly status?: () => unknown;
   readonly advice?: Advice;
+  readonly why?: AskWhy;
   /** Epoch ms; a test's own clock. Default: the system's. */
   readonly now?: () => number;
 }
@@ -100,6 +103,7 @@ export async function buildApp(options: ApiOptions, deps: ApiDeps): Promise<App>
     demo: options.demo ?? false,
     status: deps.status,
     advice: deps.advice,
+    why: deps.why,
   };
   const app = createApplication(options, deps.log);
   app.setValidatorCompiler(validatorCompiler);
@@ -112,6 +116,7 @@ export async function buildApp(options: ApiOptions, deps: ApiDeps): Promise<App>
   registerIncidents(app, routeDeps);
   registerTrends(app, routeDeps);
   registerPods(app, routeDeps);
+  registerWhy(app, routeDeps);
   registerDisruptions(app, routeDeps);
   registerClusters(app, routeDeps);
   registerCoverage(app, routeDeps);

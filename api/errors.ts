@@ -32,6 +32,7 @@ export const PROBLEMS = {
   PODTRAIL_API_OVERLOADED: { status: 503, title: 'Too many queries are waiting', retriable: true },
   PODTRAIL_API_QUERY_TIMEOUT: { status: 503, title: 'The query took too long', retriable: true },
   PODTRAIL_API_STORE_UNAVAILABLE: { status: 503, title: 'The store does not answer', retriable: true },
+  PODTRAIL_API_STATE_UNAVAILABLE: { status: 503, title: 'The state of the cluster cannot be read', retriable: true },
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -82,7 +82,7 @@ function problemOf(error: StoreError): readonly [ProblemCode, string] {
 }
 
 /** What a query threw, as the client may see it; the original is the cause. */
-function toApiError(name: string, thrown: unknown): ApiError {
+export function toApiError(name: string, thrown: unknown): ApiError {
   if (thrown instanceof ApiError) return thrown;
   const cause = toStoreError(thrown, `query ${name}`);
   const [code, message] = problemOf(cause);

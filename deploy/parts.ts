@@ -11,6 +11,7 @@ import { createKafkaChangeLog } from '../collector/change-log/kafka-change-log.t
 import { type Collector, createCollector } from '../collector/collector.ts';
 import { adviceFor, namesOf } from '../processor/catalogue/advice.ts';
 import { createProcessor, type Processor } from '../processor/processor.ts';
+import type { AskWhy } from '../processor/why.ts';
 import { type OpenClickHouse, openClickHouse } from '../sql/client.ts';
 import { assertSchema, migrate } from '../sql/migrate.ts';
 import type { ChosenCluster } from './clusters.ts';
@@ -91,14 +92,14 @@ export function startProcessor(
   return processor;
 }
 
-/** Starts the API and returns where it listens. */
+/** Starts the API and returns where it listens. `why` asks the state of the clusters, wherever that is. */
 export async function startApi(
   config: Config,
   client: ClickHouseClient,
   deps: PartDeps,
-  options: { readonly demo?: boolean; readonly status?: () => unknown } = {},
+  options: { readonly why: AskWhy; readonly demo?: boolean; readonly status?: () => unknown },
 ): Promise<string> {
-  const { demo = false, status } = options;
+  const { demo = false, status, why } = options;
   const server = await createServer(
     { ...config.api, demo },
     {
@@ -107,6 +108,7 @@ export async function startApi(
       log: deps.log.child({ component: 'api' }),
       registry: deps.registry,
       advice: (scenario, cause, lang, about) => adviceFor(scenario, cause, lang, namesOf(about)),
+      why,
       ...(status !== undefined && { status }),
     },
   );

@@ -19,7 +19,7 @@ const CHUNK_BYTES = 512 * 1024;
 /** UTF-16 units of one piece of `meta`: three bytes each at most, so below the cap. */
 const META_CHARS = 256 * 1024;
 /** Table of the chunks that hold `meta`; the core has none of that name. */
-const META = 'meta';
+export const META = 'meta';
 
 /** What the last round stored of a cluster, to name again what has not changed. */
 export interface SavedState {

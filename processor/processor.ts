@@ -11,6 +11,8 @@ import { ProcessorError } from './errors.ts';
 import { createProcessorMetrics } from './metrics.ts';
 import { Partition } from './partition.ts';
 import { RowSink } from './row-sink.ts';
+import type { WhyAnswer } from './why.ts';
+import { answerWhy } from './why.ts';
 
 export interface ProcessorOptions {
   readonly config: ProcessorConfig;
@@ -60,6 +62,8 @@ export interface Processor {
   /** Finishes the batch in hand, stores its rows and a last checkpoint, within stopSeconds; then start() resolves. Idempotent. */
   stop(): Promise<void>;
   status(): ProcessorStatus;
+  /** Why there is an incident about a pod (name or uid), or why not, by the live state of a cluster that is processed here. */
+  why(cluster: string, namespace: string, pod: string): WhyAnswer;
 }
 
 /** Which partition manifest holds for a partition now: one to go on from, or the clusters to keep of one that no longer does. */
@@ -76,6 +80,12 @@ export function chooseManifest(
   const before = own ?? manifests[0];
   const message = `the change log is ${here.log} with ${here.partitions} partitions, but was ${before?.log} with ${before?.partitions}`;
   throw new ProcessorError('PODTRAIL_LOG_CHANGED', `${message}; start once with --new-log to keep the state and read it from the beginning`);
+}
+
+function whyAmong(partitions: readonly Partition[], cluster: string, namespace: string, pod: string): WhyAnswer {
+  if (partitions.length === 0) return { kind: 'unavailable', reason: 'the processor is starting; try again' };
+  const tracked = partitions.flatMap((partition) => [...partition.clusters]).find(({ state }) => state.cluster.name === cluster);
+  return tracked === undefined ? { kind: 'no_cluster' } : answerWhy(tracked.state, namespace, pod);
 }
 
 export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps): Processor {
@@ -132,8 +142,7 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
   /** The next owner does again what is not checkpointed, so this is worth some time and no more. */
   async function revoked(number: number): Promise<void> {
     const partition = partitions.get(number);
-    if (partition === undefined) return;
-    partitions.delete(number);
+    if (partition === undefined || !partitions.delete(number)) return;
     const timeout = new AbortController();
     const tooLate = delay(config.stopSeconds * 1_000, undefined, { signal: timeout.signal }).then(() => {
       throw new ProcessorError('PODTRAIL_PROCESSOR_STOPPED', `no checkpoint within ${config.stopSeconds} s`);
@@ -175,5 +184,6 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
       await running?.catch(() => undefined); // start() has told its caller
     },
     status,
+    why: (...about) => whyAmong([...partitions.values()], ...about),
   };
 }

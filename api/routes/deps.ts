@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AskWhy } from '../../processor/why.ts';
 import type { ApiConfig } from '../config.ts';
 import type { Store } from '../store.ts';
 import type { AdviceJson } from './incidents/schema.ts';
@@ -31,4 +32,6 @@ export interface RouteDeps {
   readonly demo: boolean;
   readonly status: (() => unknown) | undefined;
   readonly advice: Advice | undefined;
+  /** Given by the composition root: it knows where the clusters' state is. */
+  readonly why: AskWhy | undefined;
 }

@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ChangeLogWriter } from '../../collector/change-log/change-log.ts';
+import { createCheckpointWhy } from '../../processor/why.ts';
 import { type ChosenCluster, chooseClusters } from '../clusters.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { createDemoPlayer } from '../demo-player.ts';
@@ -110,9 +111,9 @@ async function runStandalone(options: StandaloneOptions): Promise<number> {
     await migrateStore(config, store.client, log);
     if (demo) await startDemo(options.speed, changeLog.writer, context);
     const collector = demo ? undefined : await startCollector(config, clusters, changeLog.writer, context);
-    startProcessor(config, changeLog.reader(), store.client, context, { newLog: options.newLog ?? false });
+    const processor = startProcessor(config, changeLog.reader(), store.client, context, { newLog: options.newLog ?? false });
     const status = collector && (() => collector.status());
-    const url = await startApi(config, store.client, context, { demo, ...(status && { status }) });
+    const url = await startApi(config, store.client, context, { why: async (...about) => processor.why(...about), demo, ...(status && { status }) });
     note(`podtrail is at ${url}   API: ${url}/docs   stop with Ctrl-C`);
   } catch (error) {
     lifecycle.fail(error);
@@ -192,11 +193,11 @@ async function runProcessor(options: CommonOptions & { readonly newLog?: boolean
 
 async function runApi(options: ListenOptions): Promise<number> {
   const context = begin(options);
-  const { config, lifecycle } = context;
+  const { config, log, lifecycle } = context;
   requireServer(config);
   const store = await openStore(config);
   await assertSchema(store.client);
-  const url = await startApi(config, store.client, context);
+  const url = await startApi(config, store.client, context, { why: createCheckpointWhy({ client: store.client, log }) });
   note(`podtrail is at ${url}   API: ${url}/docs`);
   lifecycle.add({ name: 'store', stop: () => store.close() });
   return lifecycle.finished();
