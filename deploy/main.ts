@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addClientCommands } from './commands/client.ts';
 import { addExplainCommand } from './commands/explain.ts';
+import { addPrecheckCommand } from './commands/precheck.ts';
 import { addRecordingCommands } from './commands/recordings.ts';
 import { addRoleCommands } from './commands/roles.ts';
 import { CommandError, EXIT } from './errors.ts';
@@ -35,6 +36,7 @@ export function buildProgram(exit: (code: number) => void): Command {
   addRoleCommands(program, exit);
   addRecordingCommands(program);
   addExplainCommand(program);
+  addPrecheckCommand(program);
   addClientCommands(program);
   for (const command of program.commands) command.exitOverride();
   return program;
