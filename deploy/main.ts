@@ -6,6 +6,7 @@ import { addExplainCommand } from './commands/explain.ts';
 import { addPrecheckCommand } from './commands/precheck.ts';
 import { addRecordingCommands } from './commands/recordings.ts';
 import { addRoleCommands } from './commands/roles.ts';
+import { addWhyCommand } from './commands/why.ts';
 import { CommandError, EXIT } from './errors.ts';
 import { note } from './output.ts';
 
@@ -36,8 +37,9 @@ export function buildProgram(exit: (code: number) => void): Command {
   addRoleCommands(program, exit);
   addRecordingCommands(program);
   addExplainCommand(program);
-  addPrecheckCommand(program);
+  addPrecheckCommand(program, exit);
   addClientCommands(program);
+  addWhyCommand(program);
   for (const command of program.commands) command.exitOverride();
   return program;
 }

@@ -65,9 +65,12 @@ interface ListOptions {
 const MAX_PAGES = 100;
 const WATCH_INTERVAL_MS = 2_000;
 
+/** `--url`, for whatever asks a running API. */
+export const apiUrlOption = (): Option => new Option('--url <url>', 'address of the API').default('http://127.0.0.1:8080').env('PODTRAIL_URL');
+
 /** Adds the commands. */
 export function addClientCommands(program: Command): void {
-  const url = () => new Option('--url <url>', 'address of the API').default('http://127.0.0.1:8080').env('PODTRAIL_URL');
+  const url = apiUrlOption;
   const output = () => new Option('-o, --output <format>', 'how to print').choices(['table', 'wide', 'json', 'ndjson']).default('table');
   program
     .command('incidents')
@@ -108,12 +111,23 @@ export function parseDuration(text: string): number {
   return Number(match[1]) * unit;
 }
 
-async function get<T>(base: string, path: string, params: Readonly<Record<string, string | readonly string[] | undefined>> = {}): Promise<T> {
+/** GET of the API's JSON. Throws CommandError: exit 2 where the API refuses the request, 1 where it fails or does not answer. */
+export async function get<T>(base: string, path: string, params: Readonly<Record<string, string | readonly string[] | undefined>> = {}): Promise<T> {
   const url = new URL(path, base);
   for (const [key, value] of Object.entries(params)) for (const one of value === undefined ? [] : [value].flat()) url.searchParams.append(key, one);
+  return ask<T>(base, url, { headers: { accept: 'application/json' } });
+}
+
+/** Posts JSON to a running API. Throws CommandError: exit 2 for what the API refuses, 1 for no answer. */
+export async function postJson<T>(base: string, path: string, body: unknown): Promise<T> {
+  const headers = { accept: 'application/json', 'content-type': 'application/json' };
+  return ask<T>(base, new URL(path, base), { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+async function ask<T>(base: string, url: URL, request: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(url, { headers: { accept: 'application/json' }, signal: AbortSignal.timeout(30_000) });
+    response = await fetch(url, { ...request, signal: AbortSignal.timeout(30_000) });
   } catch (error) {
     const cause = (error as Error & { cause?: Error }).cause?.message ?? (error as Error).message;
     throw new CommandError(EXIT.failed, `no answer from ${base}: ${cause}. Is podtrail running there? Another address: --url`);

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { ChangeRecord } from '../../collector/change-record.ts';
 import { RecordingError } from '../../collector/errors.ts';
 import { createRecordingEncoder, readRecording } from '../../collector/recording.ts';
 import type { IncidentJson, Replay } from '../../processor/replay.ts';
@@ -57,34 +58,42 @@ async function runReplay(files: readonly string[], options: ReplayOptions): Prom
   note(`${records} records in ${seconds.toFixed(1)} s, ${incidents.length} incidents${letters > 0 ? `, ${letters} dead letters` : ''}`);
 }
 
-function clusterName(file: string): string {
+/** What the cluster of a recording is called: the name of its file. */
+export function clusterName(file: string): string {
   const name = basename(file).replace(/(\.ndjson)?(\.gz)?$/, '');
   return name === '' || name === '-' ? 'recording' : name;
 }
 
 async function replayFile(replay: Replay, file: string, cluster: string, rules: Readonly<Record<string, unknown>>): Promise<number> {
+  let records = 0;
+  for await (const record of readRecords(file, cluster, rules)) {
+    replay.push(record);
+    if (record.type !== 'RULES') records++;
+  }
+  return records;
+}
+
+/**
+ * The change records of a recording (`-`: standard input), with `rules` right after the run began, as a collector sends them. Throws
+ * CommandError (exit 3) for what cannot be read.
+ */
+export async function* readRecords(file: string, cluster: string, rules: Readonly<Record<string, unknown>>): AsyncGenerator<ChangeRecord, void, undefined> {
   const encoder = createRecordingEncoder({ cluster: { name: cluster } });
   const source = file === '-' ? process.stdin : file;
   const progress = createProgress(file === '-' ? 0 : sizeOf(file), 'bytes');
-  let records = 0;
-  const push = (batch: ReturnType<typeof encoder.push>): void => {
-    for (const record of batch) {
-      // The configuration comes right after the run began, as a collector sends it.
-      replay.push(record);
-      if (record.type === 'RUN_BEGIN') replay.push({ v: record.v, cluster: record.cluster, run: record.run, t: record.t, type: 'RULES', rules });
-      records++;
-    }
+  const withRules = (record: ChangeRecord): ChangeRecord[] => {
+    const { v, run, t } = record;
+    return record.type === 'RUN_BEGIN' ? [record, { v, cluster: record.cluster, run, t, type: 'RULES', rules }] : [record];
   };
   try {
-    for await (const line of readRecording(source)) push(encoder.push(line));
-    push(encoder.end());
+    for await (const line of readRecording(source)) yield* encoder.push(line).flatMap(withRules);
+    yield* encoder.end().flatMap(withRules);
   } catch (error) {
     if (error instanceof RecordingError) throw new CommandError(EXIT.badInput, `${file}: ${error.message}`, { cause: error });
     throw new CommandError(EXIT.badInput, `read ${file} failed: ${(error as Error).message}`, { cause: error });
   } finally {
     progress.stop();
   }
-  return records;
 }
 
 function sizeOf(file: string): number {
