@@ -138,7 +138,8 @@ async function ask<T>(base: string, url: URL, request: RequestInit): Promise<T> 
   return body as T;
 }
 
-async function getAll<T>(base: string, path: string, params: Readonly<Record<string, string | readonly string[] | undefined>>): Promise<T[]> {
+/** All items of a paged list, up to a bound that it then tells. */
+export async function getAll<T>(base: string, path: string, params: Readonly<Record<string, string | readonly string[] | undefined>>): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
