@@ -247,7 +247,7 @@ export const CONTAINER_CREATE_FAILURE: ScenarioEntry = {
       title: ['The pod or container cannot be created', '容器创建失败(其他原因)'],
       explanation: [
         'The API server, the kubelet or the runtime refuses to create the pod or one of its containers, in words that belong to no known family. The evidence quotes them.',
-        'API Server、kubelet 或运行时拒绝创建 Pod/容器,报错不在已知类别里,原话见证据。',
+        'API Server、kubelet 或运行时拒绝创建 Pod/容器,报错不在已知类别里。原话见证据。',
       ],
       steps: [workloadEvents, describePod, kubeletLog],
     }),

@@ -43,7 +43,7 @@ export const CONTAINER_EXIT: ScenarioEntry = {
       links: [DOCS.podFailure, DOCS.debugPods, DOCS.podLifecycle],
       title: ['The container ends after it has run for a while', '容器运行一段时间后退出'],
       explanation: [
-        'The main process ran and then ended by itself or by a signal that Kubernetes did not send. Exit 1 or 2: the application gave up, see its log. 134 abort, 139 segmentation fault: native code. 137 without OOMKilled: SIGKILL by someone outside, or the kernel. 143: SIGTERM by someone other than the kubelet. 255 with reason Unknown, and ContainerStatusUnknown: the runtime or the node restarted and lost the container.',
+        'The main process ran and then ended by itself or by a signal that Kubernetes did not send. The exit code says which: 1 or 2, the application gave up and its log says why; 134 (abort) and 139 (segmentation fault), native code; 137 without OOMKilled, SIGKILL from outside or from the kernel; 143, SIGTERM by someone other than the kubelet. 255 with reason Unknown, and ContainerStatusUnknown, mean that the runtime or the node restarted and lost the container.',
         '主进程跑了一段时间后自己退出,或收到了不是 Kubernetes 发的信号。1/2:应用自己退出,看日志;134(abort)、139(段错误):native 代码崩溃;137 但不是 OOMKilled:被外部或内核 SIGKILL;143:kubelet 以外的人发了 SIGTERM;255 且 reason 为 Unknown、或 ContainerStatusUnknown:运行时或节点重启,容器丢了。',
       ],
       steps: [
@@ -99,8 +99,8 @@ export const CONTAINER_EXIT: ScenarioEntry = {
       links: [DOCS.debugPods, DOCS.podFailure],
       title: ['The container restarts again and again', '容器反复重启(其他原因)'],
       explanation: [
-        'The container is in CrashLoopBackOff or its restart count grows, but nothing that podtrail saw tells how its runs end: the status was overwritten between two looks, or Events were dropped.',
-        '容器处于 CrashLoopBackOff 或重启次数持续上涨,但没有看到它是怎么结束的:状态在两次观察之间被覆盖,或事件被丢弃。',
+        'The container is in CrashLoopBackOff or its restart count grows, but nothing that podtrail saw tells how its runs end. The status was overwritten between two looks, or Events were dropped.',
+        '容器处于 CrashLoopBackOff 或重启次数持续上涨,但没有看到它是怎么结束的。状态在两次观察之间被覆盖,或事件被丢弃。',
       ],
       steps: [describePod, previousLog, currentLog, probelessCopy],
     }),

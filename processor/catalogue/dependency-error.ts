@@ -107,8 +107,8 @@ export const DEPENDENCY_ERROR: ScenarioEntry = {
       links: [DOCS.persistentVolumes, DOCS.volumes],
       title: ['A volume does not exist or is not bound', '存储卷不存在或未绑定'],
       explanation: [
-        'The claim, the PersistentVolume or the disk behind it is gone or was never there: the claim is not bound (a pod with spec.nodeName skips the scheduler, which would have waited), the disk was deleted in the cloud console, or a volume handle, share or path is wrong.',
-        'PVC、PV 或背后的云盘不存在:PVC 未绑定(写死 spec.nodeName 的 Pod 绕过了调度器的等待)、云盘在控制台被删了,或者 volumeHandle、共享名、路径写错。',
+        'The claim, the PersistentVolume or the disk behind it is gone or was never there. The claim is not bound (a pod with spec.nodeName skips the scheduler, which would have waited), the disk was deleted in the cloud console, or a volume handle, share or path is wrong. The pod is on its node and stays in ContainerCreating.',
+        'PVC、PV 或背后的云盘不存在。可能是 PVC 未绑定(写死 spec.nodeName 的 Pod 绕过了调度器的等待)、云盘在控制台被删了,或者 volumeHandle、共享名、路径写错。Pod 已经在节点上,一直停在 ContainerCreating。',
       ],
       steps: [
         podEvents,
@@ -181,8 +181,8 @@ export const DEPENDENCY_ERROR: ScenarioEntry = {
       links: [DOCS.volumes, DOCS.persistentVolumes, DOCS.securityContext],
       title: ['Access to a volume is denied', '存储卷访问被拒绝'],
       explanation: [
-        'The storage answers, but refuses: an NFS export or security group does not list the address of the node, a share password or key is wrong or rotated, the CSI driver or node lacks the cloud right, or a file of the volume is not permitted to the user.',
-        '存储侧有响应但拒绝访问:NFS 导出或权限组里没有该节点的地址、共享账号/密钥不对或已轮换、CSI 驱动或节点缺云上权限,或者文件权限不允许。',
+        'The storage answers, but refuses this node or these credentials. An NFS export or security group does not list the address of the node, a share password or key is wrong or rotated, the CSI driver or node lacks the cloud right, or a file of the volume is not permitted to the user.',
+        '存储侧有响应,但拒绝了这个节点或这份凭证。常见原因:NFS 导出或权限组里没有该节点的地址、共享账号/密钥不对或已轮换、CSI 驱动或节点缺云上权限,或者文件权限不允许。',
       ],
       steps: [
         podEvents,

@@ -87,7 +87,7 @@ export const EVICTED: ScenarioEntry = {
           '看 ephemeral-storage 限额和 emptyDir 的 sizeLimit。',
           'kubectl get {workloadKind} {workload} -n {namespace} -o yaml',
         ],
-        ['In the replacement, see what grows.', '在新 Pod 里看什么在涨。', 'kubectl exec {pod} -n {namespace} -c {container} -- du -xhd1 /'],
+        ['In the replacement, see what grows.', '在新 Pod 里看什么在涨。', 'kubectl exec {pod} -n {namespace} -- du -xhd1 /'],
         edit(
           'Stop what grows (logs to stdout with rotation, temporary files, dumps), raise the limit, or use a volume of its own.',
           '从源头控制(日志走 stdout 并轮转、临时文件和 dump 及时清),或调大限额、挂独立的卷。',

@@ -96,8 +96,8 @@ export const INIT_FAILURE: ScenarioEntry = {
       links: [DOCS.initContainers, DOCS.debugInit],
       title: ['The initialisation does not get on', '初始化失败(其他原因)'],
       explanation: [
-        'An init container restarts again and again, and nothing that podtrail saw tells how it ends: the state of the last run was overwritten or never reported.',
-        'Init 容器反复重启,但没有看到它是怎么结束的:上一次的状态被覆盖或没有上报。',
+        'An init container restarts again and again, and nothing that podtrail saw tells how it ends. The state of the last run was overwritten or never reported.',
+        'Init 容器反复重启,但没有看到它是怎么结束的。上一次运行的状态被覆盖或没有上报,只能看日志。',
       ],
       steps: [describePod, previousLog, podEvents],
     }),

@@ -1,21 +1,27 @@
 /** Causes of liveness_probe_failure: the kubelet kills the container because its liveness or startup probe fails. */
-import type { StepPair } from './build-cause.ts';
 import { buildCause } from './build-cause.ts';
 import { DOCS } from './docs.ts';
 import type { ScenarioEntry } from './entry.ts';
-import { cpuSteps, execSteps, misconfiguredSteps, nodeSteps, refusedSteps, statusSteps, timeoutSteps, unknownSteps } from './probe-steps.ts';
-import { edit, podEvents, previousLog, probelessCopy } from './steps.ts';
+import {
+  call,
+  fixCpu,
+  fixExec,
+  fixProbe,
+  fixRefused,
+  fixStatus,
+  listeners,
+  moveAway,
+  readProbes,
+  readResources,
+  runExec,
+  siblings,
+  throttling,
+  top,
+  topNodes,
+} from './probe-steps.ts';
+import { cordon, describeNode, edit, podEvents, previousLog, probelessCopy, topOnNode, whoIsOnNode } from './steps.ts';
 
 const base = { severity: 'warning', subject: 'workload', links: [DOCS.probes, DOCS.podLifecycle, DOCS.debugRunningPods] } as const;
-
-/** The container is gone by the time one looks: first what it left, then what is common to probes, then a copy that lives. */
-const killed = (steps: readonly StepPair[]): readonly StepPair[] => [
-  podEvents,
-  previousLog,
-  ...steps.filter((step) => step !== podEvents).slice(0, 3),
-  probelessCopy,
-  ...steps.slice(-1),
-];
 
 export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
   en: { title: 'Liveness or startup probe failure' },
@@ -28,7 +34,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         'The liveness probe was refused failureThreshold times in a row, so the kubelet killed the container and starts it again. Either the application needs longer to listen than the probe allows (initialDelaySeconds plus failureThreshold × periodSeconds), so it is killed during every start, or it stopped listening later. A wrong port kills a healthy application for ever.',
         '存活探针连续 failureThreshold 次连接被拒,kubelet 杀掉容器重启。要么应用启动到监听的时间超过探针给的余量(initialDelaySeconds + failureThreshold × periodSeconds),每次都在启动途中被杀;要么运行中停止了监听。端口写错的话,健康的应用也会被无限重启。',
       ],
-      steps: killed(refusedSteps),
+      steps: [podEvents, previousLog, readProbes, listeners, probelessCopy, fixRefused],
       avoid: [
         'Do not stretch initialDelaySeconds for slow starts: a startupProbe covers the start without making later failures slower to notice.',
         '启动慢不要一味加大 initialDelaySeconds,用 startupProbe,既覆盖启动又不影响之后发现故障的速度。',
@@ -50,7 +56,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
           '趁还有副本活着、正在阻塞时抓线程栈;用 Arthas 就先 thread -n 5,再 trace 慢方法。',
           'kubectl exec {pod} -n {namespace} -c {container} -- jcmd 1 Thread.print',
         ],
-        ['Compare CPU with the limit.', '对比 CPU 用量和 limit。', 'kubectl top pod {pod} -n {namespace} --containers'],
+        top,
         edit(
           'Take the liveness probe out (or relax it) until the blocking is found; shed load in readiness instead; give new pods a warm-up and a startupProbe; serve health checks on a thread of their own.',
           '查清阻塞点之前先摘掉或放宽存活探针,用就绪探针来摘流;新 Pod 加预热、延迟注册和 startupProbe;健康检查用独立线程处理。',
@@ -68,7 +74,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         'The application answered the liveness probe with a status outside 200 to 399 (or not SERVING) failureThreshold times in a row. It was alive enough to answer, so ask whether a restart helps: health endpoints that include databases or brokers turn an outage elsewhere into restarts here.',
         '应用连续 failureThreshold 次返回 200–399 以外的状态码(或 gRPC 非 SERVING),被杀重启。能返回说明进程活着,先想想重启有没有用:健康检查里带上数据库、消息队列,别处故障就会变成这里的重启风暴。',
       ],
-      steps: killed(statusSteps),
+      steps: [podEvents, previousLog, call, siblings, probelessCopy, fixStatus],
       avoid: [
         'Do not use the same endpoint for liveness and readiness if it checks dependencies (in Spring Boot use /actuator/health/liveness).',
         '会检查依赖的健康端点不要同时给存活和就绪用(Spring Boot 用 /actuator/health/liveness)。',
@@ -81,7 +87,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         'The command of the liveness probe ended with an exit code other than 0 failureThreshold times in a row, so the container was killed. Its output is in the Event. It runs inside the limits of the container: short of CPU, memory or processes it fails although the application works.',
         '存活探针命令连续 failureThreshold 次退出码非 0,容器被杀,输出在事件里。命令在容器的资源限制内执行,CPU、内存、PID 紧张时应用没事它也会失败。',
       ],
-      steps: killed(execSteps),
+      steps: [podEvents, previousLog, readProbes, runExec, probelessCopy, fixExec],
     }),
     probe_misconfigured: buildCause({
       ...base,
@@ -90,7 +96,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         'The liveness probe cannot pass, whatever the application does: no container declares its port, its path never existed, the scheme or the command is wrong. Every run was killed as soon as the probe could; the application may be healthy.',
         '存活探针本身不可能通过:端口没有容器声明、路径不存在、协议或命令写错。每次运行都在探针给的时间一到就被杀,应用本身可能是好的。',
       ],
-      steps: killed(misconfiguredSteps),
+      steps: [podEvents, readProbes, listeners, call, probelessCopy, fixProbe],
     }),
     node_overloaded: buildCause({
       ...base,
@@ -100,7 +106,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         'The liveness probe timed out while the node was under pressure, or while the probes of unrelated workloads on it timed out too. An inference: the node is short of CPU, memory, disk I/O or process ids. Restarting containers makes it worse, since starts need the most.',
         '存活探针超时,同时节点有资源压力或同节点其他负载也在超时。据此推断节点 CPU、内存、磁盘 I/O 或 PID 不足。重启只会更糟,因为启动时最吃资源。',
       ],
-      steps: nodeSteps,
+      steps: [describeNode, whoIsOnNode, topNodes, topOnNode, cordon, moveAway],
     }),
     cpu_starved: buildCause({
       ...base,
@@ -110,7 +116,7 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         'The liveness probe timed out and the CPU limit is so low that the kernel throttles the container most of the time; the start, which needs the most CPU, may never get through. An inference from the limit; cpu.stat proves it.',
         '存活探针超时,且 CPU limit 很低,容器大部分时间在被限流;启动阶段最吃 CPU,可能一直起不来。这是根据 limit 的推断,cpu.stat 可以证实。',
       ],
-      steps: cpuSteps,
+      steps: [podEvents, readResources, top, throttling, probelessCopy, fixCpu],
     }),
     startup_probe_failed: buildCause({
       ...base,
@@ -142,10 +148,10 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
       ...base,
       title: ['Killed by a failing liveness probe', '存活探针失败(其他原因)'],
       explanation: [
-        'The kubelet killed the container for a liveness probe, but no Event is left that says what the probe saw, or podtrail cannot read it.',
-        'kubelet 因存活探针失败杀掉了容器,但没有留下探针输出的事件,或输出无法识别。',
+        'The kubelet killed the container because its liveness probe failed. No Event is left that says what the probe saw (they are rate-limited and expire), or podtrail cannot read its output.',
+        'kubelet 因存活探针失败杀掉了容器。但没有留下探针输出的事件(事件会被限流、会过期),或输出无法识别。',
       ],
-      steps: [previousLog, ...unknownSteps],
+      steps: [podEvents, readProbes, previousLog, probelessCopy],
     }),
   },
 };

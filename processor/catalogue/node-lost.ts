@@ -141,7 +141,7 @@ export const NODE_LOST: ScenarioEntry = {
       title: ['The node does not work as it should', '节点异常(其他原因)'],
       explanation: [
         'Something is wrong with the node that holds these pods, and podtrail does not know what. What the API shows of its pods may be out of date.',
-        '这些 Pod 所在的节点有异常,具体原因未知;API 里这些 Pod 的状态可能是过期的。',
+        '这些 Pod 所在的节点有异常,具体原因未知。API 里这些 Pod 的状态可能是过期的。',
       ],
       steps: [describeNode, lease, whoIsOnNode, cordon, drain],
     }),

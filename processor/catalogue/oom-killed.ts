@@ -80,8 +80,8 @@ export const OOM_KILLED: ScenarioEntry = {
       links: [DOCS.memory, DOCS.resources],
       title: ['A container was OOM-killed', 'OOMKilled(其他原因)'],
       explanation: [
-        'The kernel killed a process of the container for lack of memory; neither the limits nor the node tell whose limit was reached.',
-        '内核因内存不足杀掉了容器内的进程,但从 limit 和节点状态都看不出是谁的内存到顶了。',
+        'The kernel killed a process of the container for lack of memory. Neither the limits nor the node tell whose limit was reached.',
+        '内核因内存不足杀掉了容器内的进程。从 limit 和节点状态都看不出是谁的内存到顶了。',
       ],
       steps: [describePod, previousLog, describeNode, history],
     }),

@@ -2,7 +2,25 @@
 import { buildCause } from './build-cause.ts';
 import { DOCS } from './docs.ts';
 import type { ScenarioEntry } from './entry.ts';
-import { cpuSteps, execSteps, misconfiguredSteps, nodeSteps, refusedSteps, statusSteps, timeoutSteps, unknownSteps } from './probe-steps.ts';
+import {
+  call,
+  fixCpu,
+  fixExec,
+  fixProbe,
+  fixRefused,
+  fixStatus,
+  fixTimeout,
+  listeners,
+  moveAway,
+  readProbes,
+  readResources,
+  runExec,
+  siblings,
+  throttling,
+  top,
+  topNodes,
+} from './probe-steps.ts';
+import { capture, cordon, currentLog, describeNode, ephemeralShell, jvmThreads, podEvents, topOnNode, whoIsOnNode } from './steps.ts';
 
 const base = { severity: 'warning', subject: 'workload', links: [DOCS.probes, DOCS.debugRunningPods] } as const;
 
@@ -17,7 +35,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The container runs, but the connection of the probe is refused or cut, so the pod is taken out of its Services and gets no traffic. never_passed: the application has not come up, listens on another port or only on 127.0.0.1, or the probe names the wrong port. passed_before: it stopped listening while its process lives, because it shuts down, has crashed inside a wrapper, or its worker is gone.',
         '容器在跑,但探针连不上(拒绝或被重置),Pod 被从 Service 后端摘掉,没有流量。never_passed:应用没起来、监听了别的端口或只监听 127.0.0.1,或探针端口写错。passed_before:进程还在但不再监听,比如正在退出、被外层脚本包着的子进程已经崩了。',
       ],
-      steps: refusedSteps,
+      steps: [podEvents, currentLog, listeners, readProbes, siblings, fixRefused],
       avoid: [
         'Do not remove the readiness probe to get the rollout through: traffic then goes to pods that cannot serve it.',
         '不要为了发布通过把就绪探针删掉,流量会打到还不能服务的 Pod 上。',
@@ -30,7 +48,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The probe connects, or tries to, and hears nothing within timeoutSeconds (1 by default). The application is busy or blocked: GC pauses, exhausted threads or connections, a health check that waits for a slow dependency, or packets that are dropped by a network policy. never_passed points to the start or to the network, passed_before to load.',
         '探针在 timeoutSeconds(默认 1 秒)内没等到响应。应用忙或被阻塞:GC 停顿、线程池/连接池耗尽、健康检查里同步等下游,或者包被 NetworkPolicy 丢弃。never_passed 多看启动过程和网络,passed_before 多看负载。',
       ],
-      steps: timeoutSteps,
+      steps: [podEvents, top, throttling, jvmThreads, capture, fixTimeout],
       avoid: [
         'Do not check dependencies in the readiness probe of every service: one slow database then takes all of them out at once.',
         '就绪探针里不要检查下游依赖,否则一个慢库会让所有服务同时被摘流。',
@@ -43,16 +61,16 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The application answers the probe, but not with a status from 200 to 399 (or not SERVING for gRPC), so it says itself that it is not ready. never_passed: still warming up, a dependency or its configuration is missing, or the path is wrong. passed_before: it lost something it needs, or reports itself overloaded.',
         '应用有响应,但状态码不在 200–399(gRPC 则不是 SERVING),也就是它自己说还没就绪。never_passed:还在预热、依赖或配置缺失,或路径写错。passed_before:丢了某个依赖,或主动报告过载。',
       ],
-      steps: statusSteps,
+      steps: [podEvents, call, currentLog, readProbes, siblings, fixStatus],
     }),
     probe_exec: buildCause({
       ...base,
       title: ['The command of the readiness probe fails', '就绪探针命令执行失败'],
       explanation: [
-        'The kubelet runs the command inside the container and takes any exit code but 0 as a failure; its output is in the Event. The script found a fault, or could not do its work: a missing program, an expired password, too little CPU or memory to start another process.',
-        'kubelet 在容器里执行探针命令,退出码非 0 即失败,输出在事件里。可能是脚本确实查出了问题,也可能脚本自己跑不了:缺命令、密码过期、CPU/内存不够再起一个进程。',
+        'The kubelet runs the command inside the container and takes any exit code but 0 as a failure; its output is in the Event. The script found a fault, or could not do its work: a missing program, an expired password, too little CPU or memory to start another process. never_passed speaks for the script or the image, passed_before for the application or its resources.',
+        'kubelet 在容器里执行探针命令,退出码非 0 即失败,输出在事件里。可能是脚本确实查出了问题,也可能脚本自己跑不了:缺命令、密码过期、CPU/内存不够再起一个进程。never_passed 多半是脚本或镜像的问题,passed_before 多半是应用或资源的问题。',
       ],
-      steps: execSteps,
+      steps: [podEvents, readProbes, runExec, currentLog, fixExec],
     }),
     probe_misconfigured: buildCause({
       ...base,
@@ -61,7 +79,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The probe can never pass, whatever the application does: its port is declared by no container, the path has never existed, it speaks HTTPS to a plain port, or its command is not in the image. It has not passed once since the pod was created, while the application may be fine.',
         '这个探针怎么都不可能通过:端口没有任何容器声明、路径从来不存在、用 HTTPS 探 HTTP 端口,或命令不在镜像里。Pod 创建以来一次都没通过,而应用本身可能好好的。',
       ],
-      steps: misconfiguredSteps,
+      steps: [podEvents, readProbes, listeners, call, fixProbe],
     }),
     node_overloaded: buildCause({
       ...base,
@@ -71,7 +89,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The probe times out, and so do the probes of unrelated workloads on the same node, or the node reports pressure. That is an inference, not a proof: the node as a whole is short of CPU, memory, disk I/O or process ids, and the application is a victim.',
         '探针超时的同时,同节点上其他不相干的负载也在超时,或者节点处于资源压力。据此推断(不是定论)节点整体 CPU、内存、磁盘 I/O 或 PID 不足,应用是受害者。',
       ],
-      steps: nodeSteps,
+      steps: [describeNode, whoIsOnNode, topNodes, topOnNode, cordon, moveAway],
     }),
     cpu_starved: buildCause({
       ...base,
@@ -81,7 +99,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The probe times out and the CPU limit of the container is so low that the kernel stops it for most of every 100 ms period. An inference from the limit: watch data does not show throttling itself, cpu.stat does.',
         '探针超时,且容器的 CPU limit 很低,每 100 ms 周期里大部分时间都被内核限流。这是根据 limit 的推断,API 里看不到限流数据,需要看 cpu.stat 确认。',
       ],
-      steps: cpuSteps,
+      steps: [podEvents, readResources, top, throttling, fixCpu],
     }),
     readiness_gate: buildCause({
       ...base,
@@ -125,7 +143,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
         'The readiness probe fails without an Event that says how (they are rate-limited and expire), or with output that podtrail cannot read. The pod gets no traffic from its Services meanwhile.',
         '就绪探针失败,但没有留下说明原因的事件(事件会被限流、会过期),或输出无法识别。期间 Pod 不接 Service 流量。',
       ],
-      steps: unknownSteps,
+      steps: [podEvents, readProbes, currentLog, ephemeralShell],
     }),
   },
 };

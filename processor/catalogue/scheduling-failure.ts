@@ -321,7 +321,7 @@ export const SCHEDULING_FAILURE: ScenarioEntry = {
       title: ['A ResourceClaim cannot be allocated', 'ResourceClaim 无法分配(DRA)'],
       explanation: [
         'The pod asks for devices through Dynamic Resource Allocation. Its ResourceClaim does not exist yet, names a device class that does not exist, is still held by another pod, or no ResourceSlice offers enough matching devices on a node that also suits the pod.',
-        'Pod 通过 DRA 申请设备:ResourceClaim 还没创建出来、引用的 DeviceClass 不存在、正被别的 Pod 占用,或者没有哪个节点的 ResourceSlice 能提供足够的匹配设备。',
+        'Pod 通过 DRA(动态资源分配)申请设备,分配成功之前调度器不会放行。现在要么 ResourceClaim 还没创建出来、引用的 DeviceClass 不存在、正被别的 Pod 占用,或者没有哪个节点的 ResourceSlice 能提供足够的匹配设备。',
       ],
       steps: [
         podMessage,
