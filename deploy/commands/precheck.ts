@@ -1,23 +1,114 @@
 /** `podtrail precheck`: would these manifests run on this cluster, and if not, why and what would help. */
-import { type Command, Option } from 'commander';
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { runPrecheck } from '../../processor/capacity/precheck.ts';
+import { createView } from '../../processor/core/view.ts';
+import { blindness } from '../../processor/core/why.ts';
+import type { LocatedManifests } from '../../processor/precheck-input.ts';
+import { readManifestText } from '../../processor/precheck-input.ts';
+import { chooseClusters } from '../clusters.ts';
+import { stateOfCluster, stateOfRecording } from '../cluster-state.ts';
+import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
-import { print } from '../output.ts';
+import { note, print } from '../output.ts';
+import { problemLine, problemsMarkdown, reportMarkdown, reportText, type ShownReport } from '../precheck-report.ts';
+import { apiUrlOption, postJson } from './client.ts';
 import { answerCases } from './scheduling-cases.ts';
 
 interface Options {
+  readonly filename?: string[];
+  readonly cluster?: string;
+  readonly context?: string;
+  readonly recording?: string;
+  readonly url: string;
+  readonly replicas?: number;
+  readonly namespace?: string;
+  readonly failOn: 'fail' | 'warn';
+  readonly format: 'text' | 'json' | 'markdown' | 'ndjson';
+  readonly config?: string;
   readonly schedulingCases?: string;
-  readonly format: string;
 }
 
-/** Adds the command. */
-export function addPrecheckCommand(program: Command): void {
+/** Room for a 10 MB bundle; one document of this size as YAML would take a minute and a gigabyte. */
+const LIMITS = { text: 16 * 1_024 * 1_024, document: 2 * 1_024 * 1_024 };
+
+/** Adds the command. `exit` is told the exit code: 0 pass, warn or unknown, 2 fail. */
+export function addPrecheckCommand(program: Command, exit: (code: number) => void): void {
   program
     .command('precheck')
     .description('would these manifests run on this cluster, and if not, why and what would help')
+    .option('-f, --filename <file...>', 'manifests, YAML or JSON; - for standard input')
+    .option('--cluster <name>', 'a cluster that podtrail watches, by the API at --url; with its history')
+    .option('--context <context>', 'a cluster of the kubeconfig, listed once (the current context if nothing is named)')
+    .option('--recording <file>', 'the end of a recording')
+    .addOption(apiUrlOption())
+    .option('--replicas <number>', 'replicas of every workload, instead of those it names', parseReplicas)
+    .option('-n, --namespace <namespace>', 'of objects that name none (default: default)')
+    .addOption(new Option('--fail-on <status>', 'the mildest status that fails').choices(['fail', 'warn']).default('fail'))
+    .addOption(new Option('--format <format>', 'how to print; ndjson is for scheduling cases').choices(['text', 'json', 'markdown', 'ndjson']).default('text'))
+    .option('--config <file>', 'YAML configuration')
     .option('--scheduling-cases <file>', 'answer recorded scheduling cases instead (.ndjson, .ndjson.gz, or - for standard input)')
-    .addOption(new Option('--format <format>', 'how to print; scheduling cases: ndjson').choices(['text', 'json', 'markdown', 'ndjson']).default('text'))
     .action(async (options: Options) => {
       if (options.schedulingCases !== undefined) return answerCases(options.schedulingCases, print);
-      throw new CommandError(EXIT.refused, 'name manifests with -f, or scheduling cases with --scheduling-cases');
+      exit(await precheck(options));
     });
+}
+
+function parseReplicas(text: string): number {
+  const replicas = Number(text);
+  if (!/^\d+$/.test(text) || replicas > 1_000_000) throw new InvalidArgumentError('expected a number from 0 to 1000000');
+  return replicas;
+}
+
+async function precheck(options: Options): Promise<number> {
+  const named = [options.cluster, options.context, options.recording].filter((each) => each !== undefined);
+  if (named.length > 1) throw new CommandError(EXIT.refused, 'name one of --cluster, --context and --recording');
+  if (options.filename === undefined) throw new CommandError(EXIT.refused, 'name manifests with -f, or scheduling cases with --scheduling-cases');
+  const text = options.filename.map(readInput).join('\n---\n');
+  const manifests = await readManifestText(text, LIMITS);
+  if (manifests.located.length > 0) return refuse(manifests, options);
+  const report = options.cluster === undefined ? await checkHere(manifests, options) : await checkThere(options.cluster, text, options);
+  if (options.format === 'text') print(reportText(report));
+  else if (options.format === 'markdown') print(reportMarkdown(report));
+  else print(JSON.stringify(report, null, options.format === 'json' ? 2 : undefined));
+  const fails = report.status === 'fail' || (report.status === 'warn' && options.failOn === 'warn');
+  return fails ? EXIT.refused : EXIT.ok;
+}
+
+function readInput(name: string): string {
+  try {
+    return readFileSync(name === '-' ? 0 : name, 'utf8');
+  } catch (error) {
+    throw new CommandError(EXIT.badInput, `read ${name === '-' ? 'standard input' : name} failed: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function refuse({ located }: LocatedManifests, { format, filename = [] }: Options): number {
+  if (format === 'markdown') print(problemsMarkdown(located));
+  else if (format === 'json' || format === 'ndjson') print(JSON.stringify({ problems: located }, null, format === 'json' ? 2 : undefined));
+  for (const problem of located) note(`${filename.length === 1 ? `${filename[0]} ` : ''}${problemLine(problem)}`);
+  return EXIT.badInput;
+}
+
+/** By a state that is read now; podtrail's memory of the fleet is not at hand. */
+async function checkHere(manifests: LocatedManifests, options: Options): Promise<ShownReport> {
+  const config = loadConfig({ file: options.config });
+  const [chosen] = options.recording === undefined ? chooseClusters(config.collector, options.context === undefined ? [] : [contextFlag(options.context)]) : [];
+  if (options.recording === undefined && chosen === undefined) {
+    throw new CommandError(EXIT.refused, 'there is no cluster to check against: name one with --context, --cluster or --recording');
+  }
+  const state = chosen === undefined ? await stateOfRecording(options.recording ?? '', config) : await stateOfCluster(chosen, config);
+  // A list of one moment is not blind to anything but what it may not list.
+  const blind = blindness(state).flatMap(({ resource, uncollectable, reason }) => (uncollectable ? [] : [`${resource}: ${reason}`]));
+  const knowledge = options.recording === undefined ? {} : { blind };
+  const { status, workloads } = runPrecheck(manifests, createView(state), knowledge, options);
+  return { cluster: options.context ?? state.cluster.name, status, workloads };
+}
+
+/** A context may be called anything, a cluster may not. */
+const contextFlag = (context: string): string => `context=${context}`;
+
+/** By the API, which knows the cluster's live state and the fleet's past. */
+async function checkThere(cluster: string, manifests: string, { url, replicas, namespace }: Options): Promise<ShownReport> {
+  return postJson<ShownReport>(url, '/v1/precheck', { cluster, manifests, replicas, namespace });
 }

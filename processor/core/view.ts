@@ -34,6 +34,7 @@ export function createView(state: ClusterState): ClusterView {
     },
     inSync: (resource) => inSync(state, resource),
     object,
+    objects: (resource) => all(resource),
     node: (name) => object('nodes', '', name) as Node | undefined,
     nodes: () => all<Node>('nodes'),
     podsOnNode: (name) => podsBy(podsByNode.get(name)),

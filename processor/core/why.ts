@@ -65,7 +65,8 @@ export function whyPod(state: ClusterState, namespace: string, nameOrUid: string
   };
 }
 
-function blindness(state: ClusterState): Why['blind'] {
+/** What podtrail does not see of a cluster now. */
+export function blindness(state: ClusterState): Why['blind'] {
   return Object.keys(state.meta.sync)
     .sort(byCodeUnit)
     .flatMap((resource) => {

@@ -182,6 +182,8 @@ export interface ClusterView {
   inSync(resource: Resource): boolean;
   /** The latest object by name; namespace '' for cluster-scoped ones. */
   object(resource: Resource, namespace: string, name: string): ProjectedObject | undefined;
+  /** All objects of a resource. */
+  objects(resource: Resource): Iterable<ProjectedObject>;
   node(name: string): Node | undefined;
   nodes(): Iterable<Node>;
   podsOnNode(name: string): Iterable<Pod>;

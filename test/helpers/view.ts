@@ -84,6 +84,7 @@ export function clusterView(options: ViewOptions = {}): ClusterView {
     inSync: (resource) => !(options.notInSync ?? []).includes(resource),
     object: (resource, namespace, name) =>
       objects.find((object) => RESOURCE_OF_KIND[object.kind] === resource && object.metadata.namespace === namespace && object.metadata.name === name),
+    objects: (resource) => objects.filter((object) => RESOURCE_OF_KIND[object.kind] === resource),
     node: (name) => find('Node', '', name) as Node | undefined,
     nodes: () => ofKind<Node>('Node'),
     podsOnNode: (name) => ofKind<Pod>('Pod').filter((pod) => pod.spec.nodeName === name),

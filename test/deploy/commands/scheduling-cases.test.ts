@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { answerCases } from '../../../deploy/commands/scheduling-cases.ts';
-import { CommandError } from '../../../deploy/errors.ts';
+import type { CommandError } from '../../../deploy/errors.ts';
 import { tempFolder } from '../../helpers/temp-folder.ts';
 
 const RECORDED = fileURLToPath(new URL('../../recordings/scheduling/decisions.ndjson.gz', import.meta.url));
