@@ -2,7 +2,7 @@
 import { buildCause } from './build-cause.ts';
 import { DOCS } from './docs.ts';
 import type { ScenarioEntry } from './entry.ts';
-import { containerImage, describeNode, describePod, edit, kubeletLog, onNode, podEvents, undo, workloadEvents } from './steps.ts';
+import { containerImage, describeNode, describePod, edit, kubeletLog, onNode, podEvents, restartRuntime, runtimeLog, undo, workloadEvents } from './steps.ts';
 
 export const CONTAINER_CREATE_FAILURE: ScenarioEntry = {
   en: { title: 'Container creation failure' },
@@ -97,7 +97,7 @@ export const CONTAINER_CREATE_FAILURE: ScenarioEntry = {
         [
           'List the webhooks: which one, for which namespaces, with which failurePolicy?',
           '列出 Webhook:是哪个、匹配哪些命名空间、failurePolicy 是什么。',
-          'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o custom-columns=NAME:.metadata.name,SERVICE:.webhooks[*].clientConfig.service.name,NAMESPACE:.webhooks[*].clientConfig.service.namespace,POLICY:.webhooks[*].failurePolicy',
+          "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations -o custom-columns='NAME:.metadata.name,SERVICE:.webhooks[*].clientConfig.service.name,NAMESPACE:.webhooks[*].clientConfig.service.namespace,POLICY:.webhooks[*].failurePolicy'",
         ],
         [
           'Refused: read the limits of the namespace and make the pod fit.',
@@ -214,7 +214,7 @@ export const CONTAINER_CREATE_FAILURE: ScenarioEntry = {
           'IP 用尽:对照节点 Pod 网段和已有 Pod 数。',
           'kubectl get node {node} -o custom-columns=NAME:.metadata.name,CIDR:.spec.podCIDR,PODS:.status.allocatable.pods',
         ],
-        ['Restart the runtime if it hangs; running containers live on.', '运行时卡死就重启它,运行中的容器不受影响。', onNode('systemctl restart containerd')],
+        restartRuntime,
       ],
       avoid: [
         'Do not delete network namespaces or files under /var/lib/cni by hand: addresses stay reserved for pods that no longer exist.',
@@ -233,7 +233,7 @@ export const CONTAINER_CREATE_FAILURE: ScenarioEntry = {
       steps: [
         podEvents,
         describeNode,
-        ['Read the log of the runtime.', '看运行时日志。', onNode('journalctl -u containerd --since=-1h --no-pager')],
+        runtimeLog,
         ['Does the runtime answer, and is it ready?', '看运行时是否正常响应。', onNode('crictl info')],
         ['Look for kernel errors: cgroups, disk, memory.', '看内核报错:cgroup、磁盘、内存。', onNode('dmesg -T')],
         ['Move the pod to another node to compare, and keep this one free of new pods.', '先 cordon 该节点,让 Pod 到别的节点上对比。', 'kubectl cordon {node}'],

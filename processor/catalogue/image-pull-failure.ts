@@ -3,7 +3,7 @@ import type { StepPair } from './build-cause.ts';
 import { buildCause } from './build-cause.ts';
 import { DOCS } from './docs.ts';
 import type { ScenarioEntry } from './entry.ts';
-import { containerImage, describeNode, edit, onNode, podEvents } from './steps.ts';
+import { containerImage, describeNode, edit, onNode, podEvents, runtimeLog } from './steps.ts';
 
 /** The runtime's own pull: the same path, certificates and proxy as the kubelet's, without its credentials. */
 const pullOnNode: StepPair = [
@@ -54,7 +54,7 @@ export const IMAGE_PULL_FAILURE: ScenarioEntry = {
       title: ['The image reference is not well-formed', '镜像地址格式非法(InvalidImageName)'],
       explanation: [
         'The kubelet cannot read the image reference, so it never asks a registry. Repository names are lower case; a tag follows one colon, a digest an @; a scheme such as https:// does not belong there. A template variable that was left empty or unreplaced is the usual origin. CRI-O also refuses short names without a registry when it enforces short-name mode.',
-        'kubelet 连镜像地址都解析不了,根本没去请求仓库。仓库名必须小写,tag 前一个冒号,digest 前是 @,不能带 https:// 前缀。最常见的是模板变量没渲染出来(空 tag、${TAG} 原样写进去)。CRI-O 在 short-name enforcing 模式下也会拒绝不带仓库域名的短名。',
+        'kubelet 连镜像地址都解析不了,根本没去请求仓库。仓库名必须小写,tag 前一个冒号,digest 前是 @,不能带 https:// 前缀。最常见的是模板变量没渲染出来(空 tag,或占位符原样写了进去)。CRI-O 在 short-name enforcing 模式下也会拒绝不带仓库域名的短名。',
       ],
       steps: [
         containerImage,
@@ -122,7 +122,7 @@ export const IMAGE_PULL_FAILURE: ScenarioEntry = {
         '节点连不上仓库。拉镜像的是节点上的容器运行时,走的是节点的 DNS、路由和代理,Pod 里能通不说明问题。detail:dns,节点解析不了域名;refused,端口没监听或被防火墙拒绝;private_endpoint_acl / public_endpoint_acl,到内网/公网入口的包被丢,通常是仓库的白名单(ACL)、安全组,或节点没有公网出口(NAT);overseas,海外仓库(gcr.io、docker.io、quay.io 等)从国内访问慢或不通。',
       ],
       steps: [
-        ['Resolve the name on the node (dns).', 'dns:在节点上解析域名。', onNode('nslookup {registry}')],
+        ['Resolve the name on the node (dns).', 'dns:在节点上解析域名。', onNode('getent hosts {registry}')],
         [
           'Call the registry from the node. 200 or 401 means that the way is open; a hang means dropped packets, "refused" a closed port.',
           '从节点访问仓库:返回 200/401 说明通;一直挂住是丢包,refused 是端口没开。',
@@ -363,7 +363,7 @@ export const IMAGE_PULL_FAILURE: ScenarioEntry = {
           'Pin the workload to nodes of the right platform with nodeSelector kubernetes.io/arch.',
           '先用 nodeSelector kubernetes.io/arch 把负载限定到匹配的节点。',
         ),
-        ['Build for all platforms.', '构建多架构镜像。', 'docker buildx build --platform linux/amd64,linux/arm64 -t {image} --push .'],
+        ['Build for all platforms.', '构建多架构镜像。', 'docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/REPOSITORY:TAG --push .'],
       ],
     }),
     image_corrupt: buildCause({
@@ -398,12 +398,7 @@ export const IMAGE_PULL_FAILURE: ScenarioEntry = {
         'The kubelet or the runtime gives an error that fits none of the known families, or only says that it backs off: up to 1.31 the waiting message of ImagePullBackOff does not repeat the cause, and the Event that did may have expired. Pulling by hand shows it.',
         '报错不属于已知类别,或者只剩“退避中”:1.31 及以前 ImagePullBackOff 的信息里不带原因,而带原因的事件可能已经过期。到节点上手动拉一次就能看到。',
       ],
-      steps: [
-        podEvents,
-        containerImage,
-        pullOnNode,
-        ['Read the log of the runtime.', '看运行时日志。', onNode('journalctl -u containerd --since=-1h --no-pager')],
-      ],
+      steps: [podEvents, containerImage, pullOnNode, runtimeLog],
     }),
   },
 };

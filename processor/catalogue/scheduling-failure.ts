@@ -296,7 +296,7 @@ export const SCHEDULING_FAILURE: ScenarioEntry = {
         [
           'See the limit of each driver on each node.',
           '看各节点每个驱动的上限。',
-          'kubectl get csinodes -o custom-columns=NODE:.metadata.name,DRIVERS:.spec.drivers[*].name,LIMITS:.spec.drivers[*].allocatable.count',
+          "kubectl get csinodes -o custom-columns='NODE:.metadata.name,DRIVERS:.spec.drivers[*].name,LIMITS:.spec.drivers[*].allocatable.count'",
         ],
         attachments,
         [
@@ -353,7 +353,7 @@ export const SCHEDULING_FAILURE: ScenarioEntry = {
         [
           'Find who has the port.',
           '找出谁占着端口。',
-          'kubectl get pods -A -o custom-columns=NODE:.spec.nodeName,NAMESPACE:.metadata.namespace,POD:.metadata.name,HOSTPORTS:.spec.containers[*].ports[*].hostPort',
+          "kubectl get pods -A -o custom-columns='NODE:.spec.nodeName,NAMESPACE:.metadata.namespace,POD:.metadata.name,HOSTPORTS:.spec.containers[*].ports[*].hostPort'",
         ],
         edit(
           'Drop hostPort and use a Service; or lower the replicas; or set maxSurge: 0 with maxUnavailable: 1, so that the old pod leaves first.',
@@ -449,7 +449,7 @@ export const SCHEDULING_FAILURE: ScenarioEntry = {
         [
           'Find who holds the devices: finished experiments and idle notebooks first.',
           '找出谁占着设备,先看跑完没删的实验和闲置的 Notebook。',
-          "kubectl get pods -A -o custom-columns=NODE:.spec.nodeName,NAMESPACE:.metadata.namespace,POD:.metadata.name,LIMITS:.spec.containers[*].resources.limits | grep -E 'gpu|rdma|NODE'",
+          "kubectl get pods -A -o custom-columns='NODE:.spec.nodeName,NAMESPACE:.metadata.namespace,POD:.metadata.name,LIMITS:.spec.containers[*].resources.limits' | grep -E 'gpu|rdma|NODE'",
         ],
         [
           'Restart the plugin if it lost its devices; otherwise free devices or add device nodes.',

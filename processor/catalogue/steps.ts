@@ -42,6 +42,16 @@ export const describeNode: StepPair = [
   'kubectl describe node {node}',
 ];
 export const kubeletLog: StepPair = ['Read the kubelet log of the node.', '看节点上 kubelet 的日志。', onNode('journalctl -u kubelet --since=-1h --no-pager')];
+export const runtimeLog: StepPair = [
+  'Read the log of the runtime (unit crio or docker where that is the runtime).',
+  '看容器运行时日志(运行时是 CRI-O 或 Docker 就换成 crio、docker)。',
+  onNode('journalctl -u containerd --since=-1h --no-pager'),
+];
+export const restartRuntime: StepPair = [
+  'If the runtime hangs, restart it (unit crio or docker where that is the runtime). Running containers live on, except on Docker without live-restore.',
+  '运行时卡死就重启它(CRI-O、Docker 换成对应的 unit);运行中的容器不受影响,没开 live-restore 的 Docker 除外。',
+  onNode('systemctl restart containerd'),
+];
 export const history: StepPair = [
   'See which revisions were rolled out, and when.',
   '看发布记录:最近上过哪些版本。',
@@ -72,8 +82,8 @@ export const capture: StepPair = [
   `kubectl debug {pod} -n {namespace} -it --image=${NETWORK_IMAGE} --profile=netadmin -- tcpdump -i any -nn -c 200`,
 ];
 export const jvmThreads: StepPair = [
-  'In a JVM, dump the threads twice, some seconds apart, and look for the ones that do not move. Arthas (thread -n 5, trace) shows the same where no JDK tools are in the image.',
-  'Java 应用隔几秒打两次线程栈,看哪些线程一直卡在同一处;镜像里没有 JDK 工具就用 Arthas(thread -n 5、trace)。',
+  'In a JVM, dump the threads twice, some seconds apart, and look for the ones that do not move (1 is the process id; jcmd alone lists them). Arthas shows the same where the image has no JDK tools: thread -n 5, trace.',
+  'Java 应用隔几秒打两次线程栈,看哪些线程一直卡在同一处(1 是进程号,不带参数的 jcmd 会列出来);镜像里没有 JDK 工具就用 Arthas(thread -n 5、trace)。',
   'kubectl exec {pod} -n {namespace} -c {container} -- jcmd 1 Thread.print',
 ];
 export const allocatable: StepPair = [
@@ -89,7 +99,7 @@ export const allocated: StepPair = [
 export const nodeTaints: StepPair = [
   'List the taints and the cordon of every node.',
   '列出所有节点的污点和 cordon 状态。',
-  'kubectl get nodes -o custom-columns=NAME:.metadata.name,UNSCHEDULABLE:.spec.unschedulable,TAINTS:.spec.taints[*].key,EFFECTS:.spec.taints[*].effect',
+  "kubectl get nodes -o custom-columns='NAME:.metadata.name,UNSCHEDULABLE:.spec.unschedulable,TAINTS:.spec.taints[*].key,EFFECTS:.spec.taints[*].effect'",
 ];
 export const podMessage: StepPair = [
   "Read the scheduler's own words. The condition holds the full text; the Event cuts it.",
@@ -123,12 +133,12 @@ export const topOnNode: StepPair = [
 ];
 export const cordon: StepPair = ['Keep new pods off the node while you work on it.', '处理期间先 cordon,别让新 Pod 调度上来。', 'kubectl cordon {node}'];
 export const drain: StepPair = [
-  'Move the pods away within their disruption budgets, then repair or replace the node.',
-  '按 PDB 驱散节点上的 Pod,再修复或替换节点。',
+  'Move the pods away within their disruption budgets (their emptyDir data is lost), then repair or replace the node.',
+  '按 PDB 驱散节点上的 Pod(emptyDir 数据会丢),再修复或替换节点。',
   'kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --timeout=10m',
 ];
 export const containerImage: StepPair = [
   'See the image and the command that the pod really has.',
   '看这个 Pod 里实际生效的镜像和启动命令。',
-  'kubectl get pod {pod} -n {namespace} -o custom-columns=CONTAINER:.spec.containers[*].name,IMAGE:.spec.containers[*].image,COMMAND:.spec.containers[*].command,ARGS:.spec.containers[*].args',
+  "kubectl get pod {pod} -n {namespace} -o custom-columns='CONTAINER:.spec.containers[*].name,IMAGE:.spec.containers[*].image,COMMAND:.spec.containers[*].command,ARGS:.spec.containers[*].args'",
 ];

@@ -3,7 +3,7 @@ import type { StepPair } from './build-cause.ts';
 import { buildCause } from './build-cause.ts';
 import { DOCS } from './docs.ts';
 import type { ScenarioEntry } from './entry.ts';
-import { attachments, csiPods, describeNode, edit, kubeletLog, onNode, podEvents } from './steps.ts';
+import { attachments, csiPods, describeNode, edit, kubeletLog, onNode, podEvents, restartRuntime } from './steps.ts';
 
 const force: StepPair = [
   'Last: remove the object by force. The containers are not stopped by that.',
@@ -27,7 +27,11 @@ export const STUCK_TERMINATING: ScenarioEntry = {
       steps: [
         ['Which finalizer is left?', '看还剩哪个 finalizer。', "kubectl get pod {pod} -n {namespace} -o jsonpath='{.metadata.finalizers}'"],
         ['Who set it?', '看是谁设置的。', 'kubectl get pod {pod} -n {namespace} -o yaml --show-managed-fields'],
-        ['Does its controller run? Read its log, and repair that first.', '看对应控制器是否在跑、日志里卡在哪,优先修控制器。', 'kubectl get pods -A'],
+        [
+          'Does its controller run? Read its log, and repair that first.',
+          '看对应控制器是否在跑、日志里卡在哪,优先修控制器。',
+          "kubectl get pods -A | grep -i -E 'controller|operator|NAMESPACE'",
+        ],
         [
           'Only if the controller is gone for good and what it should clean up is done: take the finalizer away.',
           '控制器确实没了、该清理的已人工清理,才手动移除 finalizer。',
@@ -57,11 +61,7 @@ export const STUCK_TERMINATING: ScenarioEntry = {
         ],
         ['See what the runtime says of the containers of the pod.', '从运行时侧看这个 Pod 的容器。', onNode('crictl ps -a')],
         ['Look for hung tasks and I/O errors.', '看内核有没有 hung task、I/O 报错。', onNode('dmesg -T')],
-        [
-          'Restart the runtime if it hangs (or repair the storage or network plugin that the Event names).',
-          '运行时卡死就重启;存储、CNI 的问题按事件里的提示修。',
-          onNode('systemctl restart containerd'),
-        ],
+        restartRuntime,
         [
           'A process in state D whose storage does not come back goes only with the machine: drain, then reboot.',
           'D 状态且存储回不来的,只能排空后重启机器。',
