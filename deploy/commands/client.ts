@@ -1,7 +1,7 @@
 /** Commands that ask a running API: incidents, incident ID, history POD. */
 import { type Command, Option } from 'commander';
 import { CommandError, EXIT } from '../errors.ts';
-import { formatDuration, formatTable, note, print, printable } from '../output.ts';
+import { formatDuration, formatTable, note, print, printable, repeatable } from '../output.ts';
 
 /** What these commands read of an incident; the API's contract has more. */
 interface Incident {
@@ -78,9 +78,9 @@ export function addClientCommands(program: Command): void {
     .addOption(url())
     .option('-n, --namespace <namespace>', 'of this namespace only')
     .option('-A, --all-namespaces', 'of all namespaces (the default)')
-    .option('--cluster <name...>', 'of these clusters only')
-    .option('--scenario <id...>', 'of these scenarios only')
-    .option('--state <state...>', 'open, recovering or resolved')
+    .option('--cluster <name>', 'of these clusters only; repeatable', repeatable)
+    .option('--scenario <id>', 'of these scenarios only; repeatable', repeatable)
+    .option('--state <state>', 'open, recovering or resolved; repeatable', repeatable)
     .option('--since <duration>', 'active within this time, such as 30m, 24h or 7d', '24h')
     .option('-w, --watch', 'print what changes until stopped')
     .addOption(output())
@@ -97,7 +97,7 @@ export function addClientCommands(program: Command): void {
     .addOption(url())
     .option('-n, --namespace <namespace>', 'its namespace')
     .option('-A, --all-namespaces', 'in all namespaces (the default)')
-    .option('--cluster <name...>', 'in these clusters only')
+    .option('--cluster <name>', 'in these clusters only; repeatable', repeatable)
     .option('--since <duration>', 'within this time', '7d')
     .addOption(output())
     .action(showHistory);

@@ -10,7 +10,7 @@ import { createReplay } from '../../processor/replay.ts';
 import { chooseClusters } from '../clusters.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
-import { createProgress, note, print } from '../output.ts';
+import { createProgress, note, print, repeatable } from '../output.ts';
 import { recordCluster } from '../recorder.ts';
 import { incidentTable, parseDuration } from './client.ts';
 
@@ -38,7 +38,7 @@ export function addRecordingCommands(program: Command): void {
   program
     .command('record')
     .description('record what a cluster lists and streams, after projection and redaction')
-    .option('--cluster <name[=context]...>', 'which cluster (default: the current context)')
+    .option('--cluster <name[=context]>', 'which cluster (default: the current context)', repeatable)
     .option('--config <file>', 'YAML configuration')
     .option('--out <file>', 'where to write; .gz is compressed', 'recording.ndjson.gz')
     .option('--duration <duration>', 'how long, such as 10m', '10m')

@@ -13,7 +13,7 @@ import { CommandError, EXIT } from '../errors.ts';
 import { createLifecycle } from '../lifecycle.ts';
 import { createLogger } from '../logger.ts';
 import { startOpsServer } from '../ops-server.ts';
-import { note } from '../output.ts';
+import { note, repeatable } from '../output.ts';
 import { assertSchema, dataPaths, migrateStore, openChangeLog, openStore, type PartDeps, startApi, startCollector, startProcessor } from '../parts.ts';
 
 const DEMO_FILE = fileURLToPath(new URL('../demo/demo.ndjson.gz', import.meta.url));
@@ -40,7 +40,7 @@ interface StandaloneOptions extends CollectOptions, ListenOptions {
 /** Adds the commands. `exit` is told the exit code when one has ended. */
 export function addRoleCommands(program: Command, exit: (code: number) => void): void {
   const common = (command: Command): Command => command.option('--config <file>', 'YAML configuration').option('--log-level <level>', 'fatal … trace');
-  const collecting = (command: Command): Command => common(command).option('--cluster <name[=context]...>', 'collect this cluster; repeatable');
+  const collecting = (command: Command): Command => common(command).option('--cluster <name[=context]>', 'collect this cluster; repeatable', repeatable);
   const listening = (command: Command): Command =>
     command
       .option('--host <address>', 'address to listen on')
