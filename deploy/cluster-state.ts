@@ -16,7 +16,6 @@ import type { ChosenCluster } from './clusters.ts';
 import { clusterName, readRecords } from './commands/recordings.ts';
 import type { Config } from './config.ts';
 import { CommandError, EXIT } from './errors.ts';
-import { note } from './output.ts';
 
 /** The state at the end of a recording (`-`: standard input). Throws CommandError (exit 3). */
 export async function stateOfRecording(file: string, config: Config): Promise<ClusterState> {
@@ -53,8 +52,8 @@ const LISTED: readonly Resource[] = [
 const NEEDED: readonly Resource[] = ['nodes', 'pods'];
 const LIST_TIMEOUT_MS = 120_000;
 
-/** Lists a cluster once, with the collector's own client and projection: get and list only. Throws CommandError (exit 1). */
-export async function stateOfCluster({ config: cluster }: ChosenCluster, config: Config): Promise<ClusterState> {
+/** Lists a cluster once, with the collector's own client and projection: get and list only; `note` is told what it may not list. Throws CommandError (exit 1). */
+export async function stateOfCluster({ config: cluster }: ChosenCluster, config: Config, note: (line: string) => void): Promise<ClusterState> {
   const { kubeconfig = config.collector.kubeconfig, context } = cluster;
   const connection = createClusterConnection({ kubeconfig, context, source: createKubeConfigSource() });
   const api = createApiClient(connection, { watchStallMs: LIST_TIMEOUT_MS });

@@ -15,7 +15,7 @@ import { problemLine, problemsMarkdown, reportMarkdown, reportText, type ShownRe
 import { apiUrlOption, postJson } from './client.ts';
 import { answerCases } from './scheduling-cases.ts';
 
-interface Options {
+export interface PrecheckOptions {
   readonly filename?: string[];
   readonly cluster?: string;
   readonly context?: string;
@@ -48,9 +48,9 @@ export function addPrecheckCommand(program: Command, exit: (code: number) => voi
     .addOption(new Option('--format <format>', 'how to print; ndjson is for scheduling cases').choices(['text', 'json', 'markdown', 'ndjson']).default('text'))
     .option('--config <file>', 'YAML configuration')
     .option('--scheduling-cases <file>', 'answer recorded scheduling cases instead (.ndjson, .ndjson.gz, or - for standard input)')
-    .action(async (options: Options) => {
+    .action(async (options: PrecheckOptions) => {
       if (options.schedulingCases !== undefined) return answerCases(options.schedulingCases, print);
-      exit(await precheck(options));
+      exit(await precheck(options, { print, note }));
     });
 }
 
@@ -60,14 +60,22 @@ function parseReplicas(text: string): number {
   return replicas;
 }
 
-async function precheck(options: Options): Promise<number> {
+/** Where results and remarks go. */
+export interface Printer {
+  readonly print: (line: string) => void;
+  readonly note: (line: string) => void;
+}
+
+/** Runs the command and returns its exit code. Throws CommandError. */
+export async function precheck(options: PrecheckOptions, printer: Printer): Promise<number> {
+  const { print } = printer;
   const named = [options.cluster, options.context, options.recording].filter((each) => each !== undefined);
   if (named.length > 1) throw new CommandError(EXIT.refused, 'name one of --cluster, --context and --recording');
   if (options.filename === undefined) throw new CommandError(EXIT.refused, 'name manifests with -f, or scheduling cases with --scheduling-cases');
   const text = options.filename.map(readInput).join('\n---\n');
   const manifests = await readManifestText(text, LIMITS);
-  if (manifests.located.length > 0) return refuse(manifests, options);
-  const report = options.cluster === undefined ? await checkHere(manifests, options) : await checkThere(options.cluster, text, options);
+  if (manifests.located.length > 0) return refuse(manifests, options, printer);
+  const report = options.cluster === undefined ? await checkHere(manifests, options, printer.note) : await checkThere(options.cluster, text, options);
   if (options.format === 'text') print(reportText(report));
   else if (options.format === 'markdown') print(reportMarkdown(report));
   else print(JSON.stringify(report, null, options.format === 'json' ? 2 : undefined));
@@ -83,7 +91,7 @@ function readInput(name: string): string {
   }
 }
 
-function refuse({ located }: LocatedManifests, { format, filename = [] }: Options): number {
+function refuse({ located }: LocatedManifests, { format, filename = [] }: PrecheckOptions, { print, note }: Printer): number {
   if (format === 'markdown') print(problemsMarkdown(located));
   else if (format === 'json' || format === 'ndjson') print(JSON.stringify({ problems: located }, null, format === 'json' ? 2 : undefined));
   for (const problem of located) note(`${filename.length === 1 ? `${filename[0]} ` : ''}${problemLine(problem)}`);
@@ -91,13 +99,13 @@ function refuse({ located }: LocatedManifests, { format, filename = [] }: Option
 }
 
 /** By a state that is read now; podtrail's memory of the fleet is not at hand. */
-async function checkHere(manifests: LocatedManifests, options: Options): Promise<ShownReport> {
+async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, note: Printer['note']): Promise<ShownReport> {
   const config = loadConfig({ file: options.config });
   const [chosen] = options.recording === undefined ? chooseClusters(config.collector, options.context === undefined ? [] : [contextFlag(options.context)]) : [];
   if (options.recording === undefined && chosen === undefined) {
     throw new CommandError(EXIT.refused, 'there is no cluster to check against: name one with --context, --cluster or --recording');
   }
-  const state = chosen === undefined ? await stateOfRecording(options.recording ?? '', config) : await stateOfCluster(chosen, config);
+  const state = chosen === undefined ? await stateOfRecording(options.recording ?? '', config) : await stateOfCluster(chosen, config, note);
   // A list of one moment is not blind to anything but what it may not list.
   const blind = blindness(state).flatMap(({ resource, uncollectable, reason }) => (uncollectable ? [] : [`${resource}: ${reason}`]));
   const knowledge = options.recording === undefined ? {} : { blind };
@@ -109,6 +117,6 @@ async function checkHere(manifests: LocatedManifests, options: Options): Promise
 const contextFlag = (context: string): string => `context=${context}`;
 
 /** By the API, which knows the cluster's live state and the fleet's past. */
-async function checkThere(cluster: string, manifests: string, { url, replicas, namespace }: Options): Promise<ShownReport> {
+async function checkThere(cluster: string, manifests: string, { url, replicas, namespace }: PrecheckOptions): Promise<ShownReport> {
   return postJson<ShownReport>(url, '/v1/precheck', { cluster, manifests, replicas, namespace });
 }
