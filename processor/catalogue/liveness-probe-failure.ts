@@ -140,8 +140,8 @@ export const LIVENESS_PROBE_FAILURE: ScenarioEntry = {
         ),
       ],
       avoid: [
-        'Do not shorten the check by a liveness probe during the start; that is what the startup probe is there to prevent.',
-        '不要去掉 startupProbe 改回存活探针硬扛启动期,它就是用来避免启动期被误杀的。',
+        'Do not drop the startup probe for a liveness probe with a long delay: it kills the slowest starts all the same, and notices later failures late.',
+        '不要去掉 startupProbe 改用 initialDelaySeconds 很大的存活探针:最慢的那次启动照样被杀,之后的故障还发现得晚。',
       ],
     }),
     other: buildCause({
