@@ -67,7 +67,7 @@ export const READINESS_PROBE_FAILURE: ScenarioEntry = {
       ...base,
       title: ['The command of the readiness probe fails', '就绪探针命令执行失败'],
       explanation: [
-        'The kubelet runs the command inside the container and takes any exit code but 0 as a failure; its output is in the Event. The script found a fault, or could not do its work: a missing program, an expired password, too little CPU or memory to start another process. never_passed speaks for the script or the image, passed_before for the application or its resources.',
+        'The kubelet runs the command inside the container and takes any exit code but 0 as a failure; its output is in the Event. The script found a fault, or could not do its work: a missing program, an expired password, too little CPU or memory to start another program. never_passed speaks for the script or the image, passed_before for the application or its resources.',
         'kubelet 在容器里执行探针命令,退出码非 0 即失败,输出在事件里。可能是脚本确实查出了问题,也可能脚本自己跑不了:缺命令、密码过期、CPU/内存不够再起一个进程。never_passed 多半是脚本或镜像的问题,passed_before 多半是应用或资源的问题。',
       ],
       steps: [podEvents, readProbes, runExec, currentLog, fixExec],
