@@ -1,0 +1,124 @@
+/** What goes wrong while a seed runs: which kinds of trouble there are, how bad, and when. */
+import { HEALTHY } from './api-server.ts';
+import { BROKER_WELL } from './broker.ts';
+import { NO_TROUBLE } from './machine.ts';
+import type { Pipeline, Role } from './pipeline.ts';
+import type { Random } from './random.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** Kinds of trouble. A seed has some of them and not others: all at once would hide what each one brings to light. */
+export interface FaultPlan {
+  readonly collectorCrashes: boolean;
+  readonly processorCrashes: boolean;
+  readonly api: boolean;
+  readonly watches: boolean;
+  readonly log: boolean;
+  readonly store: boolean;
+  readonly rebalances: boolean;
+  /** Chunks of checkpoints are lost. */
+  readonly damage: boolean;
+  /** The log's retention overtakes the processors. */
+  readonly retention: boolean;
+}
+
+export function planFaults(random: Random): FaultPlan {
+  const half = (): boolean => random.chance(0.5);
+  return {
+    collectorCrashes: half(),
+    processorCrashes: half(),
+    api: half(),
+    watches: half(),
+    log: half(),
+    store: half(),
+    rebalances: half(),
+    damage: random.chance(0.15),
+    retention: random.chance(0.1),
+  };
+}
+
+type Fault = (pipeline: Pipeline, random: Random, time: VirtualTime) => void;
+
+const level = (random: Random): number => random.pick([0, 0, 0.05, 0.3]);
+const someTrouble = (random: Random) => ({ refused: level(random), unanswered: level(random), slow: level(random) / 2 });
+const serverOf = ({ clusters }: Pipeline, random: Random) => random.pick(clusters).server;
+
+function kill(roles: readonly Role[], random: Random): void {
+  const machine = random.pick(roles).machine();
+  if (random.chance(0.5)) machine.die();
+  else machine.dieAfter(random.int(0, 40));
+}
+
+const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
+  collectorCrashes: [({ collectors }, random) => kill(collectors, random)],
+  processorCrashes: [({ processors }, random) => kill(processors, random), ({ processors }, random) => kill(processors, random)],
+  api: [
+    (pipeline, random) => {
+      serverOf(pipeline, random).trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random) };
+    },
+    (pipeline, random, time) => {
+      const server = serverOf(pipeline, random);
+      server.trouble = { ...server.trouble, down: true };
+      server.breakWatches();
+      time.after(random.between(1_000, 120_000), () => {
+        server.trouble = { ...server.trouble, down: false };
+      });
+    },
+  ],
+  watches: [
+    (pipeline, random) => serverOf(pipeline, random).breakWatches(),
+    (pipeline, random) => serverOf(pipeline, random).silenceWatches(),
+    (pipeline, random) => serverOf(pipeline, random).compact(),
+    (pipeline, random) => {
+      const server = serverOf(pipeline, random);
+      server.compact();
+      server.breakWatches();
+    },
+    (pipeline, random) => {
+      const server = serverOf(pipeline, random);
+      server.trouble = { ...server.trouble, halfOpen: level(random) };
+    },
+  ],
+  log: [
+    ({ broker }, random) => {
+      broker.trouble = { ...BROKER_WELL, ...someTrouble(random), echoed: level(random), repeated: level(random) };
+    },
+    ({ broker }) => {
+      broker.trouble = BROKER_WELL;
+    },
+  ],
+  store: [
+    ({ store }, random) => {
+      store.trouble = someTrouble(random);
+    },
+    ({ store }) => {
+      store.trouble = NO_TROUBLE;
+    },
+  ],
+  rebalances: [({ broker }) => broker.rebalance()],
+  damage: [
+    ({ store, processors }, random) => {
+      store.damage();
+      kill(processors, random);
+    },
+  ],
+  retention: [
+    ({ broker, processors, clusters }, random) => {
+      for (const role of processors) role.machine().die();
+      const partition = broker.partitionOf(random.pick(clusters).ref.uid);
+      const [earliest, end] = [Number(broker.earliest(partition)), broker.records(partition).length];
+      broker.trim(partition, BigInt(random.int(earliest, end)));
+    },
+  ],
+};
+
+/** Lets faults happen at random until `isOver`. `paceMs` is the mean time from one to the next. */
+export function beginFaults(plan: FaultPlan, pipeline: Pipeline, time: VirtualTime, random: Random, paceMs: number, isOver: () => boolean): void {
+  const faults = (Object.keys(FAULTS) as (keyof FaultPlan)[]).flatMap((kind) => (plan[kind] ? FAULTS[kind] : []));
+  if (faults.length === 0) return;
+  const next = (): void => {
+    if (isOver()) return;
+    random.pick(faults)(pipeline, random, time);
+    time.after(-Math.log(1 - random.next()) * paceMs, next);
+  };
+  time.after(random.between(0, paceMs), next);
+}

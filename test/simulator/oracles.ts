@@ -1,0 +1,171 @@
+/** What must hold of every seed once all is quiet. Each oracle names what does not. */
+import type { ChangeRecord } from '../../collector/change-record.ts';
+import { decodeChangeRecord } from '../../collector/change-record.ts';
+import { projectObject } from '../../collector/project.ts';
+import { incidentKey } from '../../processor/core/incident.ts';
+import type { Replay } from '../../processor/replay.ts';
+import { createReplay } from '../../processor/replay.ts';
+import { columnsOf, encodeRow, TABLE_NAMES } from '../../sql/encode-row.ts';
+import type { TableName } from '../../sql/rows.ts';
+import type { Change } from './api-server.ts';
+import type { Pipeline, SimulatedCluster } from './pipeline.ts';
+import type { Store, StoredRow } from './store.ts';
+import { WORLD_RESOURCES } from './world.ts';
+
+/** What a collector's stamp may differ from the API server's clock: Date headers are whole seconds, and events travel, ms. */
+const STAMP_ERROR_MS = 2_500;
+
+/** Every record of the log, in the order of each partition. */
+export function logOf({ broker, clusters }: Pipeline): ChangeRecord[] {
+  const partitions = new Set(clusters.map(({ ref }) => broker.partitionOf(ref.uid)));
+  return [...partitions].flatMap((partition) =>
+    broker.records(partition).map(({ value }) => {
+      const decoded = decodeChangeRecord(value);
+      if (!decoded.ok) throw new Error(`the collector wrote what no processor reads: ${decoded.reason}`);
+      return decoded.record;
+    }),
+  );
+}
+
+export function replayOf(records: readonly ChangeRecord[]): Replay {
+  const replay = createReplay();
+  for (const record of records) replay.push(record);
+  return replay;
+}
+
+const show = (row: StoredRow): string => JSON.stringify(row, (key, value) => (key === 'version' ? undefined : value));
+
+/** Oracle 1: every table as an undisturbed run of the same log leaves it. */
+export function differingTables(store: Store, replay: Replay): string[] {
+  return TABLE_NAMES.flatMap((table) => {
+    const wanted = expectedRows(replay, table);
+    const found = store.final(table).map(show).sort();
+    const missing = wanted.filter((row) => !found.includes(row));
+    const extra = found.filter((row) => !wanted.includes(row));
+    if (missing.length + extra.length === 0) return [];
+    return [`${table}: ${missing.length} rows missing, ${extra.length} too many of ${wanted.length}\n  missing ${missing[0]}\n  extra   ${extra[0]}`];
+  });
+}
+
+function expectedRows<T extends TableName>(replay: Replay, table: T): string[] {
+  const columns = columnsOf(table);
+  return replay
+    .rows(table)
+    .map((row) => (JSON.parse(encodeRow(table, row, 0n)) as unknown[]).map((value, i) => [columns[i], value]))
+    .map((entries) => show(Object.fromEntries(entries) as StoredRow))
+    .sort();
+}
+
+/** Oracle 2: per session the collector's count adds up, and every copy in the log has become something. */
+export function unbalancedSessions(records: readonly ChangeRecord[], replay: Replay): string[] {
+  const copies = new Map<string, number>();
+  const ended = new Set<string>();
+  const told = new Set<string>();
+  for (const record of records) {
+    if (record.type === 'HEARTBEAT') {
+      for (const { session } of record.sessions) if (ended.has(session)) told.add(session);
+    } else if (record.type === 'SESSION_END') ended.add(record.session);
+    else if (record.type === 'ADDED' || record.type === 'MODIFIED' || record.type === 'DELETED' || record.type === 'LISTED') {
+      copies.set(record.session, (copies.get(record.session) ?? 0) + 1);
+    }
+  }
+  return replay.rows('sessions').flatMap((row) => {
+    if (!told.has(row.session)) return [];
+    const { received, suppressed, rejected, appended, applied, duplicate, deadLettered } = row;
+    const logged = copies.get(row.session) ?? 0;
+    const balances = received === suppressed + rejected + appended && applied + duplicate + deadLettered === logged && logged >= appended;
+    return balances ? [] : [`session does not balance, ${logged} records in the log: ${JSON.stringify(row)}`];
+  });
+}
+
+interface Interval {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Oracle 3: what is missing happened while blind, and what happened while not is there once. */
+export function wrongGaps({ ref, server }: SimulatedCluster, records: readonly ChangeRecord[], store: Store): string[] {
+  const own = records.filter(({ cluster }) => cluster.uid === ref.uid);
+  const since = own[0]?.t ?? Number.POSITIVE_INFINITY;
+  const inLog = new Set(own.flatMap((record) => ('uid' in record && record.resource === 'pods' ? [`${record.uid} ${record.rv}`] : [])));
+  const blind = store
+    .final('coverage')
+    .filter((row) => row['cluster'] === ref.name && row['resource'] === 'pods')
+    .map((row): Interval => ({ from: Number(row['from_time']), to: Number(row['to_time']) || Number.POSITIVE_INFINITY }));
+  const rows = new Map<string, number>();
+  for (const row of store.final('pod_changes')) {
+    if (row['cluster'] !== ref.name || row['change'] === 'DAILY' || row['change'] === 'VANISHED') continue;
+    const key = `${row['uid']} ${row['resource_version']}`;
+    rows.set(key, (rows.get(key) ?? 0) + 1);
+  }
+  const changes = server.changes.filter((change) => change.resource === 'pods' && !change.isNoise && change.timeMs > since);
+  return changes.flatMap((change) => {
+    const key = `${change.object.metadata.uid} ${change.rv}`;
+    const count = rows.get(key) ?? 0;
+    if (count > 1) return [`${count} rows of ${describeChange(change)}`];
+    if (!inLog.has(key) && !isWithin(blind, change.timeMs, STAMP_ERROR_MS))
+      return [`missed while not blind: ${describeChange(change)}, blind ${nearest(blind, change.timeMs)}`];
+    if (count === 0 && !isWithin(blind, change.timeMs, STAMP_ERROR_MS)) return [`no row of ${describeChange(change)}`];
+    return [];
+  });
+}
+
+function describeChange({ type, rv, timeMs, object }: Change): string {
+  return `${type} of ${object.metadata.name} ${object.metadata.uid} rv ${rv} at ${new Date(timeMs).toISOString()}`;
+}
+
+function isWithin(intervals: readonly Interval[], timeMs: number, slackMs: number): boolean {
+  return intervals.some(({ from, to }) => from - slackMs <= timeMs && timeMs <= to + slackMs);
+}
+
+function nearest(intervals: readonly Interval[], timeMs: number): string {
+  const [first] = [...intervals].sort((a, b) => Math.abs(a.from - timeMs) - Math.abs(b.from - timeMs));
+  return first === undefined ? 'never' : `${new Date(first.from).toISOString()} to ${Number.isFinite(first.to) ? new Date(first.to).toISOString() : 'now'}`;
+}
+
+/** Blind intervals that do not end although all is well before `quietMs`, by the cluster's clock. */
+export function lastingBlindness({ ref }: SimulatedCluster, store: Store, quietMs: number): string[] {
+  return store
+    .final('coverage')
+    .filter((row) => row['cluster'] === ref.name && Number(row['to_time']) === 0 && Number(row['from_time']) < quietMs)
+    .map((row) => `still blind: ${show(row)}`);
+}
+
+/** Oracle 4: the tables are the API server's, at most one incident is open per subject and track, and what fails is in one. */
+export function wrongEnd({ ref, server, world }: SimulatedCluster, replay: Replay, store: Store): string[] {
+  const state = replay.state(ref.uid);
+  if (state === undefined) return [`nothing is known of ${ref.name}`];
+  const wrong: string[] = [];
+  for (const resource of WORLD_RESOURCES) {
+    if (resource === 'events') continue;
+    const known = new Map([...state.tables.objects[resource].keys()].map((uid) => [uid, state.tables.objects[resource].get(uid)?.object]));
+    for (const [uid, raw] of server.objects(resource)) {
+      const projection = projectObject(resource, raw);
+      const wanted = projection.ok ? bare(projection.object) : '';
+      if (bare(known.get(uid)) !== wanted) wrong.push(`${resource} ${uid} is ${bare(known.get(uid))}, not ${wanted}`);
+      known.delete(uid);
+    }
+    for (const uid of known.keys()) wrong.push(`${resource} ${uid} is long gone`);
+  }
+  const keys = [...state.tables.incidents.values()].filter(({ isParent }) => !isParent).map(({ track, subject }) => incidentKey(track, subject));
+  if (new Set(keys).size < keys.length) wrong.push(`two open incidents of one subject: ${keys.sort().join(' ')}`);
+  return [...wrong, ...wrongMembers(ref.name, world.failing(), store)];
+}
+
+function bare(object: unknown): string {
+  return JSON.stringify(object, (key, value) => (key === 'resourceVersion' ? undefined : value)) ?? 'absent';
+}
+
+function wrongMembers(cluster: string, failing: ReadonlySet<string>, store: Store): string[] {
+  const open = new Map(store.final('incidents').flatMap((row) => (row['cluster'] === cluster && row['state'] !== 'resolved' ? [[row['id'], row]] : [])));
+  const members = store.final('incident_members').filter((row) => open.has(row['incident_id']) && row['state'] === 'failing');
+  const named = new Set(members.map((row) => row['pod_uid']));
+  const silent = [...failing].filter((uid) => !named.has(uid)).map((uid) => `pod ${uid} fails and is in no open incident`);
+  const wrong = members
+    .filter((row) => !failing.has(row['pod_uid'] as string))
+    .map((row) => `pod ${row['pod_uid']} is well but in ${show(open.get(row['incident_id']) ?? {})}`);
+  const idle = [...open.values()]
+    .filter((row) => !members.some((member) => member['incident_id'] === row['id']))
+    .map((row) => `nobody fails in open ${show(row)}`);
+  return [...silent, ...wrong, ...idle];
+}
