@@ -21,7 +21,8 @@ export const HEARTBEAT_INTERVAL_MS = 5_000;
 /** Hard cap of one encoded record, bytes: below Kafka's default message.max.bytes of 1 048 588, with room for headers. */
 export const MAX_RECORD_BYTES = 900_000;
 
-const timeMs = z.number().int().min(0).max(8_640_000_000_000_000); // ECMAScript's largest time value
+const LAST_TIME_MS = 8_640_000_000_000_000; // ECMAScript's largest time value
+const timeMs = z.number().int().min(0).max(LAST_TIME_MS);
 const count = z.number().int().min(0);
 const resource = z.enum(RESOURCES);
 const reason = z.string().max(4_096);
@@ -129,10 +130,44 @@ export function decodeChangeRecord(bytes: Uint8Array): DecodedRecord {
   if (typeof version === 'number' && version > SCHEMA_VERSION) {
     return { ok: false, code: 'unknown_version', reason: `record has schema version ${version}, this release reads up to ${SCHEMA_VERSION}` };
   }
+  if (isPlainObjectRecord(value)) return { ok: true, record: value };
   const parsed = changeRecord.safeParse(value);
   if (parsed.success) return { ok: true, record: parsed.data };
   return { ok: false, code: 'bad_shape', reason: z.prettifyError(parsed.error).slice(0, 1_000) };
 }
+
+/** Fields of the records of objects, for isPlainObjectRecord. */
+const OBJECT_RECORD_FIELDS = 12;
+const RESOURCE_NAMES: ReadonlySet<unknown> = new Set(RESOURCES);
+
+/**
+ * Is the value, fresh from JSON.parse, exactly what the schema would make of it? Nearly all records are of objects, and asking the
+ * schema costs more than all else of decoding. Says no to every other record and to all that is unusual: the schema decides then.
+ */
+function isPlainObjectRecord(value: unknown): value is ObjectRecord {
+  if (!isFields(value) || value['v'] !== SCHEMA_VERSION) return false;
+  const { type, cluster, run, t, session, seq, resource: of, scope, uid, rv, object } = value;
+  if (type !== 'MODIFIED' && type !== 'ADDED' && type !== 'DELETED' && type !== 'LISTED') return false;
+  if (object === undefined && type !== 'LISTED') return false;
+  if (Object.keys(value).length !== (object === undefined ? OBJECT_RECORD_FIELDS - 1 : OBJECT_RECORD_FIELDS)) return false;
+  if (!isFields(cluster) || !isName(cluster['uid'], 128) || !isName(cluster['name'], 128) || Object.keys(cluster).length !== 2) return false;
+  if (!isCount(t) || t > LAST_TIME_MS || !isCount(seq) || !RESOURCE_NAMES.has(of)) return false;
+  if (!isName(run, 64) || !isName(session, 64) || typeof scope !== 'string' || scope.length > 253) return false;
+  if (!isName(uid, Number.POSITIVE_INFINITY) || typeof rv !== 'string') return false;
+  return object === undefined || isPlainObject(object);
+}
+
+function isPlainObject(object: unknown): boolean {
+  if (!isFields(object) || typeof object['kind'] !== 'string' || typeof object['apiVersion'] !== 'string') return false;
+  const { metadata } = object;
+  if (!isFields(metadata) || typeof metadata['name'] !== 'string' || typeof metadata['namespace'] !== 'string') return false;
+  if (typeof metadata['uid'] !== 'string' || typeof metadata['resourceVersion'] !== 'string') return false;
+  return !Object.hasOwn(object, '__proto__') && !Object.hasOwn(metadata, '__proto__');
+}
+
+const isFields = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isName = (value: unknown, longest: number): boolean => typeof value === 'string' && value !== '' && value.length <= longest;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /**
  * Orders two resourceVersions of one resource of one cluster: negative, 0, positive. Decimal numbers of up to 128 bits, so

@@ -5,6 +5,7 @@
 import type { Node, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
 import type { Incident } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
+import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 import type { FieldChange } from './template-diff.ts';
@@ -56,7 +57,7 @@ export function noteChange(state: ClusterState, resource: Resource, before: Proj
     noteWorkload(state, before as Workload, after as Workload | undefined);
   else if (resource === 'resourcequotas' && after !== undefined) {
     const [old, now] = [(before as ResourceQuota).spec.hard, (after as ResourceQuota).spec.hard];
-    if (JSON.stringify(old) === JSON.stringify(now)) return;
+    if (sameJson(old, now)) return;
     const diff = [{ path: 'spec.hard', before: JSON.stringify(old), after: JSON.stringify(now) }];
     remember(state, keyOf(after), { kind: 'quota_changed', object: name(after), timeMs, text: `${name(after)} was changed`, diff });
   } else if ((resource === 'configmaps' || resource === 'secrets') && after === undefined) {
@@ -114,7 +115,7 @@ function noteNode(state: ClusterState, before: Node | undefined, after: Node | u
       ['taints', ownTaints(before), ownTaints(after)],
       ['allocatable', before.status.allocatable, after.status.allocatable],
     ];
-    const changed = parts.filter(([, a, b]) => JSON.stringify(a) !== JSON.stringify(b)).map(([what]) => what);
+    const changed = parts.filter(([, a, b]) => !sameJson(a, b)).map(([what]) => what);
     if (changed.length > 0) add('node_changed', after, `has other ${changed.join(' and ')}`);
   }
 }

@@ -3,6 +3,7 @@
  * open → recovering → resolved; joining, relabelling by a stronger signal, flaps, deletion. Deterministic: time is stream time.
  */
 import type { KubeObject, Pod } from '../../collector/objects.ts';
+import { entryOf } from '../catalogue/advice.ts';
 import type { ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { suspectedChange } from './changes.ts';
 import { isAwaited } from './coverage.ts';
@@ -10,6 +11,7 @@ import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
 import { incidentId, incidentKey, incidentRow, severityOf } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
+import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { indexIncident, nameKey, reindexShared, subjectKey, unindexIncident } from './state.ts';
 import { byCodeUnit } from './tables.ts';
@@ -228,8 +230,11 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
       `${scenario}/${cause}${detail === '' ? '' : ` (${detail})`}, was ${incident.scenario}/${incident.cause}: ${summary}`,
     );
   const unchanged =
-    JSON.stringify([incident.flags, incident.confidence, incident.summary, incident.evidence, incident.shared]) ===
-    JSON.stringify([next.flags, next.confidence, next.summary, next.evidence, next.shared]);
+    incident.confidence === next.confidence &&
+    incident.summary === next.summary &&
+    sameJson(incident.flags, next.flags) &&
+    sameJson(incident.evidence, next.evidence) &&
+    sameJson(incident.shared, next.shared);
   return unchanged ? incident : { ...next, updatedMs: engine.state.meta.streamTimeMs };
 }
 
@@ -364,6 +369,10 @@ export function emitIncidents(engine: Engine): void {
   for (const [id, incident] of engine.touched) {
     const { desired, ready } = replicasOf(workloadObject(state, incident.subject));
     const impact = { desired, ready, affected: incident.failing };
-    emitter.emit('incidents', id, incidentRow(state.cluster.name, incident, impact, severityOf('warning', impact)));
+    emitter.emit(
+      'incidents',
+      id,
+      incidentRow(state.cluster.name, incident, impact, severityOf(entryOf(incident.scenario, incident.cause)?.severity ?? 'warning', impact)),
+    );
   }
 }

@@ -277,8 +277,11 @@ export function nextDaily(uid: string, nowMs: number): number {
 /** Writes a row of the pod's history; the spec only when this pod's spec is new. */
 export function emitPod(state: ClusterState, emitter: Emitter, pod: Pod, change: string): void {
   const { uid } = pod.metadata;
-  const row = podChangeRow(state.cluster.name, pod, workloadOf(state, pod), change, state.meta.streamTimeMs, state.tables.specs.get(uid));
-  if (row.spec !== '') state.tables.specs.set(uid, row.specHash);
+  const hash = state.tables.specs.get(uid);
+  const before = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
+  const stored = hash === undefined || before === undefined ? undefined : { spec: before.spec, hash };
+  const row = podChangeRow(state.cluster.name, pod, workloadOf(state, pod), change, state.meta.streamTimeMs, stored);
+  if (row.specHash !== hash) state.tables.specs.set(uid, row.specHash);
   emitter.emit('pod_changes', `${uid}\n${row.observedTimeMs}\n${row.resourceVersion}`, row);
 }
 

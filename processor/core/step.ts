@@ -19,6 +19,7 @@ import { leaveNode } from './node-incidents.ts';
 import type { Applied } from './objects.ts';
 import { applySessionRecord, emitPod, nextDaily } from './objects.ts';
 import { decodeRules } from './rules-config.ts';
+import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { rowVersion } from './state.ts';
 import { createView } from './view.ts';
@@ -152,7 +153,7 @@ function applyRules(engine: Engine, rules: Readonly<Record<string, unknown>>): v
   const { state, emitter } = engine;
   const decoded = decodeRules(rules);
   if (decoded.ok) {
-    if (JSON.stringify(decoded.rules) === JSON.stringify(state.meta.rules)) return;
+    if (sameJson(decoded.rules, state.meta.rules)) return;
     state.meta.rules = decoded.rules;
     for (const uid of state.tables.sources.keys()) for (const kind of ['pod', 'controller', 'node']) state.tables.dirty.set(`${kind}/${uid}`, 1);
     for (const key of state.tables.timers.keys()) if (key.startsWith('judge/')) state.tables.dirty.set(key.slice('judge/'.length), 1);

@@ -1,5 +1,6 @@
 /** What differs between two pod templates, in the words of their fields (design D9). */
 import type { Container, PodTemplate } from '../../collector/objects.ts';
+import { sameJson } from './same-json.ts';
 import { byCodeUnit } from './tables.ts';
 
 /** One difference; '' for what was not there. */
@@ -39,7 +40,7 @@ const CONTAINER_FIELDS: Readonly<Record<string, (container: Container) => unknow
 export function diffTemplates(before: PodTemplate | undefined, after: PodTemplate | undefined): FieldChange[] {
   const changes: FieldChange[] = [];
   const compare = (path: string, a: unknown, b: unknown): void => {
-    if (JSON.stringify(a) !== JSON.stringify(b)) changes.push({ path, before: show(a), after: show(b) });
+    if (!sameJson(a, b)) changes.push({ path, before: show(a), after: show(b) });
   };
   for (const list of ['initContainers', 'containers'] as const) {
     const old = new Map((before?.spec?.[list] ?? []).map((c) => [c.name, c]));
