@@ -47,6 +47,9 @@ function fill(text: string, names: Names, shell: boolean): string {
   });
 }
 
+/** Subjects that no controller stands behind. */
+const NO_WORKLOADS: ReadonlySet<string> = new Set(['Node', 'Image', 'Registry', 'PersistentVolumeClaim', 'ResourceQuota', 'Namespace', 'Cluster']);
+
 /** The names of an incident or finding, from its subject, what its members share, and one of them. */
 export function namesOf(of: {
   readonly subject: { readonly kind: string; readonly namespace: string; readonly name: string; readonly container: string };
@@ -56,18 +59,19 @@ export function namesOf(of: {
   readonly pod?: { readonly namespace: string; readonly name: string } | undefined;
 }): Names {
   const { subject, shared = {}, pod } = of;
-  const isNode = subject.kind === 'Node';
+  const isWorkload = !NO_WORKLOADS.has(subject.kind);
   const named = (kind: string, value: string | null | undefined): string | undefined => (subject.kind === kind ? subject.name : (value ?? undefined));
   const names: Record<string, string | undefined> = {
     namespace: pod?.namespace ?? (subject.namespace === '' ? undefined : subject.namespace),
     pod: pod?.name,
     container: subject.container === '' ? undefined : subject.container,
-    node: isNode ? subject.name : (shared.node ?? undefined),
-    workload: isNode ? undefined : subject.name,
-    workloadKind: isNode ? undefined : subject.kind.toLowerCase(),
+    node: named('Node', shared.node),
+    workload: isWorkload ? subject.name : undefined,
+    workloadKind: isWorkload ? subject.kind.toLowerCase() : undefined,
     image: named('Image', shared.image),
     registry: named('Registry', shared.registry),
-    claim: named('PersistentVolumeClaim', shared.claim),
+    // What workloads share is named with its namespace, `shop/data`; kubectl takes that by -n.
+    claim: named('PersistentVolumeClaim', shared.claim)?.split('/').at(-1),
     quota: named('ResourceQuota', undefined),
     subject: subject.name,
   };
