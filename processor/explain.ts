@@ -58,6 +58,8 @@ export interface Explained {
   readonly uid: string;
   /** What kubectl prints as STATUS; '' for controllers. */
   readonly status: string;
+  /** The node that a pod is bound to, or ''. */
+  readonly node: string;
   /** The most telling first. Empty: nothing is wrong. */
   readonly findings: readonly Finding[];
 }
@@ -195,7 +197,7 @@ function explainPods(state: ClusterState, view: ClusterView, atMs: number): Expl
     const ofNode = pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded' ? [] : (lost.get(pod.spec.nodeName ?? '') ?? []);
     // A lost node explains what its pods' probes and exits say (design D8).
     const unexplained = ofNode.length === 0 ? own : own.filter(({ signal }) => signal.track !== 'ready' && signal.track !== 'run');
-    return { ...identity(pod), status: podStatusText(pod), findings: [...ofNode, ...unexplained] };
+    return { ...identity(pod), status: podStatusText(pod), node: pod.spec.nodeName ?? '', findings: [...ofNode, ...unexplained] };
   });
 }
 
@@ -203,7 +205,7 @@ function explainNodes(state: ClusterState, view: ClusterView, atMs: number): Exp
   return [...view.nodes()].map((node) => {
     const events = [...view.eventsOf(node.metadata.uid), ...view.eventsOf(node.metadata.name)];
     const signals = SCENARIOS.flatMap((scenario) => scenario.node?.({ ...presentView(view), subjectNode: node, events }) ?? []);
-    return { ...identity(node), status: '', findings: rank(state, signals, atMs) };
+    return { ...identity(node), status: '', node: node.metadata.name, findings: rank(state, signals, atMs) };
   });
 }
 
@@ -215,13 +217,13 @@ function explainControllers(state: ClusterState, view: ClusterView, atMs: number
     for (const stored of state.tables.objects[resource].values()) {
       const controller = stored.object as Workload;
       const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...presentView(view), controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
-      if (signals.length > 0) found.push({ ...identity(controller), status: '', findings: rank(state, signals, atMs) });
+      if (signals.length > 0) found.push({ ...identity(controller), status: '', node: '', findings: rank(state, signals, atMs) });
     }
   }
   return found;
 }
 
-function identity(object: KubeObject | Pod): Omit<Explained, 'status' | 'findings'> {
+function identity(object: KubeObject | Pod): Omit<Explained, 'status' | 'node' | 'findings'> {
   const { namespace, name, uid } = object.metadata;
   return { kind: object.kind, namespace, name, uid };
 }

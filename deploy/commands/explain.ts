@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { parseAllDocuments } from 'yaml';
-import { type Advice, adviceFor, type Language, namesOf } from '../../processor/catalogue/advice.ts';
+import { type Advice, adviceFor, entryOf, type Language, namesOf } from '../../processor/catalogue/advice.ts';
 import type { Explained, Explanation, Finding } from '../../processor/explain.ts';
 import { explain, FINDING_STATE } from '../../processor/explain.ts';
 import type { IncidentJson } from '../../processor/replay.ts';
@@ -96,7 +96,12 @@ function printObject(object: Explained, lang: Language): void {
 
 function adviceOf(object: Explained, { signal }: Finding, lang: Language): Advice | undefined {
   const pod = object.kind === 'Pod' ? object : undefined;
-  return adviceFor(signal.scenario, signal.cause, lang, namesOf({ subject: signal.subject, shared: signal.shared, pod }));
+  return adviceFor(
+    signal.scenario,
+    signal.cause,
+    lang,
+    namesOf({ subject: signal.subject, shared: { ...signal.shared, node: signal.shared?.node ?? object.node }, pod }),
+  );
 }
 
 function printFinding(object: Explained, finding: Finding, lang: Language): void {
@@ -135,7 +140,7 @@ function findingJson(object: Explained, { id, signal, starting }: Finding, atMs:
     detail: signal.detail,
     state: FINDING_STATE,
     resolution: null,
-    severity: 'warning',
+    severity: entryOf(signal.scenario, signal.cause)?.severity ?? 'warning',
     subject: signal.subject,
     pods: object.kind === 'Pod' ? [{ namespace, name, uid }] : [],
     impact: null,
