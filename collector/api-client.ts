@@ -7,6 +7,7 @@ import { acceptHeader, collectionPath } from './api-resources.ts';
 import type { ClusterConnection, Credentials } from './cluster-connection.ts';
 import type { Resource } from './objects.ts';
 import { createSlots, type Slots, unlessAborted } from './pacing.ts';
+import { redactText } from './redact.ts';
 
 /** Why a request gave nothing. `message` is fit for logs and status: no credentials, no object content. */
 export interface ApiFailure {
@@ -259,16 +260,16 @@ async function readFailure(exchange: Exchange): Promise<ApiFailure> {
 function statusMessage(body: Buffer): string {
   try {
     const { message } = JSON.parse(body.toString('utf8')) as { message?: unknown };
-    return typeof message === 'string' ? message.slice(0, 300) : '';
+    return typeof message === 'string' ? message : '';
   } catch {
     return ''; // a proxy's HTML page
   }
 }
 
-/** A Status, from an HTTP status or from an ERROR event of a watch, as a failure. */
+/** A Status, from an HTTP status or from an ERROR event of a watch, as a failure; webhooks and proxies put into its message what they like. */
 export function failureOf(status: number, message: string, retryAfterMs?: number): ApiFailure {
   const what = status === 401 ? 'API server refused the credentials' : `API server answered ${status}`;
-  const text = message === '' ? what : `${what}: ${message}`;
+  const text = message === '' ? what : `${what}: ${redactText(message).slice(0, 300)}`;
   return { kind: kindOf(status), message: text, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 

@@ -72,7 +72,7 @@ export function decodeVariable({ type, variable }: ConfigKey, text: string): unk
 
 function decodeYaml(variable: string, text: string): unknown {
   try {
-    return parse(text, { logLevel: 'silent' });
+    return parse(text, { logLevel: 'error' }); // 'silent' would take half a value
   } catch {
     throw new Error(`${variable} is not a YAML value`);
   }
