@@ -1,58 +1,90 @@
 /** The command line: one program, one file a family of commands. Errors become a message and a documented exit code. */
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { addClientCommands } from './commands/client.ts';
-import { addExplainCommand } from './commands/explain.ts';
-import { addPrecheckCommand } from './commands/precheck.ts';
-import { addRecordingCommands } from './commands/recordings.ts';
-import { addRoleCommands } from './commands/roles.ts';
-import { addWhyCommand } from './commands/why.ts';
 import { CommandError, EXIT } from './errors.ts';
 import { note } from './output.ts';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
 
-/** Errors that say why podtrail cannot start: exit 2. Everything else that is named failed while running: exit 1. */
-const REFUSALS = new Set([
-  'PODTRAIL_LOG_LOCKED',
-  'PODTRAIL_CHDB_MISSING',
-  'PODTRAIL_STORE_LOCKED',
-  'PODTRAIL_STORE_CONFIG',
-  'PODTRAIL_STORE_SCHEMA',
-  'PODTRAIL_MIGRATION_CHANGED',
-  'PODTRAIL_MIGRATION_NEWER',
-  'PODTRAIL_API_REMOTE_REFUSED',
-  'PODTRAIL_API_LISTEN',
-  'PODTRAIL_CLUSTER_CONFIG',
-]);
+/** Errors that say why podtrail cannot start: exit 2, with what to do where the message does not say it. Other named ones: exit 1. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  PODTRAIL_LOG_LOCKED: 'another podtrail works on this data: stop it, or choose another directory with --data',
+  PODTRAIL_LOG_MISSING: '',
+  PODTRAIL_LOG_CHANGED: '',
+  PODTRAIL_CHECKPOINT_FORMAT: '',
+  PODTRAIL_CHDB_MISSING: '',
+  PODTRAIL_STORE_LOCKED: '',
+  PODTRAIL_STORE_CONFIG: '',
+  PODTRAIL_STORE_SCHEMA: '',
+  PODTRAIL_MIGRATION_CHANGED: '',
+  PODTRAIL_MIGRATION_NEWER: '',
+  PODTRAIL_API_REMOTE_REFUSED: '',
+  PODTRAIL_API_LISTEN: 'choose another with --port',
+  PODTRAIL_CLUSTER_CONFIG: '',
+};
 
-/** Builds the program. `exit` is told the exit code of a command that ended by itself. */
-export function buildProgram(exit: (code: number) => void): Command {
-  const program = new Command('podtrail')
+type Exit = (code: number) => void;
+interface Family {
+  readonly commands: readonly string[];
+  /** Adds them. Loaded only when one of them is meant: most are short-lived, and half of the code is not theirs. */
+  readonly add: (program: Command, exit: Exit) => Promise<void>;
+}
+
+/** All commands, in the order of the help. */
+export const FAMILIES: readonly Family[] = [
+  {
+    commands: ['standalone', 'collector', 'processor', 'api', 'migrate'],
+    add: async (program, exit) => (await import('./commands/roles.ts')).addRoleCommands(program, exit),
+  },
+  { commands: ['incidents', 'incident', 'history'], add: async (program) => (await import('./commands/client.ts')).addClientCommands(program) },
+  { commands: ['why'], add: async (program) => (await import('./commands/why.ts')).addWhyCommand(program) },
+  { commands: ['explain'], add: async (program) => (await import('./commands/explain.ts')).addExplainCommand(program) },
+  { commands: ['precheck'], add: async (program, exit) => (await import('./commands/precheck.ts')).addPrecheckCommand(program, exit) },
+  { commands: ['replay', 'record'], add: async (program) => (await import('./commands/recordings.ts')).addRecordingCommands(program) },
+  { commands: ['backtest'], add: async (program) => (await import('./commands/backtest.ts')).addBacktestCommand(program) },
+];
+
+/** Builds the program with the families given. `exit` is told the exit code of a command that ended by itself. */
+export async function buildProgram(exit: Exit, families: readonly Family[] = FAMILIES, name = 'podtrail'): Promise<Command> {
+  const program = new Command(name)
     .description('Pod anomaly history for fleets of Kubernetes clusters')
     .version(VERSION)
+    .addHelpText('after', EPILOGUE)
     .exitOverride()
-    .showHelpAfterError('(add --help for what there is)')
     .configureHelp({ sortSubcommands: false });
-  addRoleCommands(program, exit);
-  addRecordingCommands(program);
-  addExplainCommand(program);
-  addPrecheckCommand(program, exit);
-  addClientCommands(program);
-  addWhyCommand(program);
-  for (const command of program.commands) command.exitOverride();
+  for (const family of families) await family.add(program, exit);
+  for (const command of program.commands) command.exitOverride().showHelpAfterError(`(${name} ${command.name()} --help says what there is)`);
   return program;
+}
+
+const EPILOGUE = `
+Exit codes: 0 done, 1 failed while running, 2 refused to start or a check said no, 3 unusable input.
+Without a command it is \`standalone\`: the current kube context, or a demo, at http://127.0.0.1:8080.`;
+
+/** The families that a command line needs. Throws CommandError for a command that there is not. */
+function familiesOf(word: string | undefined): readonly Family[] {
+  if (word === undefined || ['help', '--help', '-h'].includes(word)) return word === undefined ? FAMILIES.slice(0, 1) : FAMILIES;
+  if (word.startsWith('-')) return FAMILIES.slice(0, 1); // flags of standalone
+  const family = FAMILIES.find(({ commands }) => commands.includes(word));
+  if (family !== undefined) return [family];
+  throw new CommandError(EXIT.refused, `there is no command ${word}; there are ${FAMILIES.flatMap(({ commands }) => commands).join(', ')}`);
 }
 
 /** Runs the command line and ends the process. */
 export async function main(argv: readonly string[]): Promise<void> {
   let code: number = EXIT.ok;
   // A closed pipe (`| head`) is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
   try {
-    await buildProgram((exitCode) => {
+    // kubectl runs plugins by the name of their file: `kubectl podtrail`.
+    const name = basename(argv[1] ?? '').startsWith('kubectl-') ? 'kubectl podtrail' : 'podtrail';
+    const exit = (exitCode: number): void => {
       code = exitCode;
-    }).parseAsync(argv);
+    };
+    const program = await buildProgram(exit, familiesOf(argv[2]), name);
+    await program.parseAsync(argv);
   } catch (error) {
     code = explainError(error);
   }
@@ -69,8 +101,9 @@ export function explainError(error: unknown): number {
   }
   const { code, message } = error as { code?: unknown; message?: string };
   if (typeof code === 'string' && code.startsWith('PODTRAIL_')) {
-    note(`podtrail: ${message} (${code})`);
-    return REFUSALS.has(code) ? EXIT.refused : EXIT.failed;
+    const remedy = REFUSALS[code];
+    note(`podtrail: ${message}${remedy ? `; ${remedy}` : ''} (${code})`);
+    return remedy === undefined ? EXIT.failed : EXIT.refused;
   }
   note(`podtrail: ${error instanceof Error ? error.stack : String(error)}`);
   return EXIT.failed;

@@ -1,6 +1,5 @@
 /** Opens and joins the parts that roles are made of. One place knows how they fit; the roles say which they need. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -26,17 +25,17 @@ export interface OpenChangeLog {
   close(): Promise<void>;
 }
 
-/** Opens the change log of the configuration; the embedded one in `directory`. */
-export async function openChangeLog(config: Config, directory: string, log: Logger): Promise<OpenChangeLog> {
+/** Opens the change log of the configuration. */
+export async function openChangeLog(config: Config, log: Logger): Promise<OpenChangeLog> {
   const child = log.child({ component: 'change-log' });
-  if (config.changeLog.kind === 'embedded') return openEmbeddedChangeLog({ ...config.changeLog, directory }, { log: child });
+  if (config.changeLog.kind === 'embedded') return openEmbeddedChangeLog(config.changeLog, { log: child });
   const kafka = createKafkaChangeLog(config.changeLog, { log: child });
   return { writer: kafka.writer, reader: () => kafka.reader({ groupId: config.processor.groupId }), close: () => kafka.close() };
 }
 
-/** Opens the store: the server of the configuration, else chDB in `directory`. */
-export async function openStore(config: Config, directory?: string): Promise<OpenClickHouse> {
-  return openClickHouse(config.store.url === undefined && directory !== undefined ? { ...config.store, directory } : config.store);
+/** Opens the store of the configuration: a server, else chDB. */
+export async function openStore(config: Config): Promise<OpenClickHouse> {
+  return openClickHouse(config.store);
 }
 
 /** Brings the database to this release's schema. */
@@ -47,11 +46,6 @@ export async function migrateStore(config: Config, client: ClickHouseClient, log
 }
 
 export { assertSchema };
-
-/** Where standalone keeps things. */
-export function dataPaths(directory: string): { readonly changeLog: string; readonly store: string } {
-  return { changeLog: join(directory, 'change-log'), store: join(directory, 'store') };
-}
 
 export interface PartDeps {
   readonly log: Logger;

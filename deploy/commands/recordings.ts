@@ -120,7 +120,7 @@ async function runRecord(options: RecordOptions): Promise<void> {
       EXIT.refused,
       cluster === undefined ? 'there is no cluster to record: set a kube context or name one' : 'record one cluster at a time',
     );
-  note(`recording ${cluster.config.name} at ${cluster.server} for ${options.duration} into ${options.out}`);
+  note(`recording ${cluster.about} for ${options.duration} into ${options.out}: get, list and watch only; Ctrl-C ends it`);
   const lines = await recordCluster(config, cluster, parseDuration(options.duration), options.out);
   note(`${lines} lines`);
 }
