@@ -9,8 +9,8 @@ import { ChangeLogError } from './errors.ts';
 import { type Backoff, backoffMs, sleep } from './pacing.ts';
 
 export interface Appender {
-  /** Takes a record, whether there is room or not: check hasRoom before receiving more. */
-  push(record: ChangeRecord): void;
+  /** Takes a record, whether there is room or not: check hasRoom before receiving more. `objectJson` as in encodeChangeRecord. */
+  push(record: ChangeRecord, objectJson?: string): void;
   hasRoom(): boolean;
   /** Resolves when the buffer is down to half of its limit, or the signal aborts. */
   whenRoom(signal: AbortSignal): Promise<void>;
@@ -88,8 +88,8 @@ export function createAppender(options: AppenderOptions, deps: AppenderDeps): Ap
   };
 
   return {
-    push(record) {
-      const value = encodeChangeRecord(record);
+    push(record, objectJson) {
+      const value = encodeChangeRecord(record, objectJson);
       queue.add(value);
       bufferedBytes += value.length;
       pushed += 1;

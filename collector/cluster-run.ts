@@ -67,8 +67,7 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
 
   const reflectors = plan.targets.map((target) => {
     const known = createKnownObjects();
-    const openSession = () =>
-      createSession({ cluster, run: runId, session: randomUUID(), ...target, clock: deps.nowMs, emit: (record) => appender.push(record), known });
+    const openSession = () => createSession({ cluster, run: runId, session: randomUUID(), ...target, clock: deps.nowMs, emit: appender.push, known });
     const loopDeps: LoopDeps = {
       ...deps,
       appender,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { compareResourceVersions } from './change-record.ts';
 
 /**
@@ -71,16 +70,3 @@ export function createKnownObjects(): KnownObjects {
     },
   };
 }
-
-/**
- * Fingerprint of a projection from its JSON (JSON.stringify of what projectObject returns), but for its resourceVersion: 96 bits,
- * so that not even a chosen pair of objects passes for one.
- */
-export function fingerprint(json: string): string {
-  // The first one is the metadata's: a name in front of it can hold this text only with its quotes escaped.
-  const start = json.indexOf(RESOURCE_VERSION) + RESOURCE_VERSION.length;
-  const end = json.indexOf('"', start);
-  return createHash('sha256').update(json.slice(0, start)).update(json.slice(end)).digest('base64').slice(0, 16);
-}
-
-const RESOURCE_VERSION = ',"resourceVersion":"';

@@ -4,9 +4,10 @@
  */
 import type { ChangeRecord, ClusterRef, SessionCounters } from './change-record.ts';
 import { MAX_RECORD_BYTES, SCHEMA_VERSION } from './change-record.ts';
-import { fingerprint, type KnownObjects } from './known-objects.ts';
+import type { KnownObjects } from './known-objects.ts';
 import type { ProjectedObject, Resource } from './objects.ts';
-import { identify, type ObjectId, projectObject, truncateStrings } from './project.ts';
+import { identify, type ObjectId, truncateStrings } from './project.ts';
+import { createRender } from './rendered-object.ts';
 
 export { createKnownObjects, type KnownObjects } from './known-objects.ts';
 
@@ -39,7 +40,8 @@ export interface Session {
   /** A list item as received; kind and apiVersion may be missing, as they are in lists. */
   listed(object: unknown): void;
   end(): void;
-  change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown): void;
+  /** `specBytes`: the JSON of the object's spec, if that was left out of it (see cutWatchLine). */
+  change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown, specBytes?: Buffer): void;
   /** Something came that is not even an object, e.g. a line that is not JSON. `reason` reaches the dead letters: no content in it. */
   reject(reason: string): void;
   /** Ends the session; idempotent. `reason` as in SESSION_END. */
@@ -54,6 +56,7 @@ type SessionBody = Body<ChangeRecord>;
 export function createSession(options: SessionOptions): Session {
   const { session, resource, known } = options;
   const out = createOutput(options);
+  const render = createRender(resource);
   let state: State = 'new';
   let listResourceVersion = '';
   let full = false;
@@ -82,12 +85,11 @@ export function createSession(options: SessionOptions): Session {
       itemsListed += 1;
       const id = identify(raw);
       if (!full && known.isSameVersion(id.uid, id.rv)) return out.append({ type: 'LISTED', ...id });
-      const projection = projectObject(resource, raw);
-      if (!projection.ok) return refuse(id, projection.reason);
-      const json = JSON.stringify(projection.object);
-      const hash = fingerprint(json);
+      const rendered = render(raw);
+      if (!rendered.ok) return refuse(id, rendered.reason);
+      const { object, json, fingerprint: hash } = rendered;
       if (!full && known.isUnchanged(id.uid, id.rv, hash)) return out.append({ type: 'LISTED', ...id });
-      if (!out.appendObject('LISTED', id, projection.object, json)) return refuse(id, 'too_large');
+      if (!out.appendObject('LISTED', id, object, json)) return refuse(id, 'too_large');
       known.sent(id.uid, id.rv, hash);
     },
     end() {
@@ -96,15 +98,14 @@ export function createSession(options: SessionOptions): Session {
       known.endSnapshot();
       out.mark({ type: 'SNAPSHOT_END', rv: listResourceVersion, count: itemsListed });
     },
-    change(type, raw) {
+    change(type, raw, specBytes) {
       expect('change', 'watching');
       const id = identify(raw);
-      const projection = projectObject(resource, raw);
-      if (!projection.ok) return refuse(id, projection.reason);
-      const json = JSON.stringify(projection.object);
-      const hash = fingerprint(json);
+      const rendered = render(raw, specBytes);
+      if (!rendered.ok) return refuse(id, rendered.reason);
+      const { object, json, fingerprint: hash } = rendered;
       if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, hash)) return out.suppress();
-      if (!out.appendObject(type, id, projection.object, json)) return refuse(id, 'too_large');
+      if (!out.appendObject(type, id, object, json)) return refuse(id, 'too_large');
       if (type === 'DELETED') known.forget(id.uid);
       else known.sent(id.uid, id.rv, hash);
     },

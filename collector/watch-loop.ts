@@ -67,7 +67,7 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   const { timing, target, deps } = loop;
   const { min, max } = timing.watchSeconds;
   const timeoutSeconds = Math.max(1, Math.min(Math.round(min + deps.random() * (max - min)), Math.ceil(remainingMs / 1_000)));
-  const reader = createWatchReader(session, fromVersion, deps.appender);
+  const reader = createWatchReader(session, fromVersion, target.resource === 'pods', deps.appender);
   const startMs = performance.now();
   // Until the watch is open nothing is known to be missed; a heartbeat later that is no longer sure.
   const doubt = setTimeout(() => {
@@ -80,8 +80,10 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
       enterState(loop, 'watching');
     },
     bytes(chunk: Buffer): boolean {
-      touch(loop);
-      return reader.push(chunk);
+      const before = reader.lines();
+      const goOn = reader.push(chunk);
+      if (reader.lines() > before) touch(loop); // an ERROR is no sign that nothing is missing
+      return goOn;
     },
   };
   let end = await deps.api.watch({ ...target, resourceVersion: fromVersion, timeoutSeconds }, handlers, signal);
@@ -96,13 +98,13 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
 }
 
 /** Feeds the bytes of one watch to a session, and keeps where the next watch goes on. */
-function createWatchReader(session: Session, fromVersion: string, appender: Pick<Appender, 'hasRoom'>) {
+function createWatchReader(session: Session, fromVersion: string, cutSpec: boolean, appender: Pick<Appender, 'hasRoom'>) {
   let version = fromVersion;
   let lines = 0;
   let failure: ApiFailure | undefined;
 
-  const read = (text: string): boolean => {
-    const line = decodeWatchLine(text);
+  const read = (bytes: Buffer): boolean => {
+    const line = decodeWatchLine(bytes, cutSpec);
     if (line.kind === 'blank') return true;
     if (line.kind === 'error') {
       failure = failureOf(line.status, line.message);
@@ -111,7 +113,7 @@ function createWatchReader(session: Session, fromVersion: string, appender: Pick
     lines += 1;
     if (line.kind === 'undecodable') session.reject(line.reason);
     else {
-      if (line.kind === 'change') session.change(line.type, line.object);
+      if (line.kind === 'change') session.change(line.type, line.object, line.specBytes);
       if (line.resourceVersion !== '') version = line.resourceVersion;
     }
     return appender.hasRoom();
@@ -127,7 +129,7 @@ function createWatchReader(session: Session, fromVersion: string, appender: Pick
     /** At a clean end: a last line without its newline counts if it is whole; if not, the next watch brings it again. */
     finish(): void {
       const rest = splitter.rest();
-      if (rest !== '' && decodeWatchLine(rest).kind !== 'undecodable') read(rest);
+      if (rest.length > 0 && decodeWatchLine(rest).kind !== 'undecodable') read(rest);
     },
     version: (): string => version,
     lines: (): number => lines,

@@ -1,13 +1,14 @@
 /** The bytes of a watch: split into lines wherever the network cut them, and each line decoded. Holds at most one line. */
+import { cutWatchLine } from './cut-watch-line.ts';
 
-/** Called for each line, without its newline; false stops the splitter for good. */
-export type LineHandler = (line: string) => boolean;
+/** Called for each line, without its newline; false stops the splitter for good. The bytes are lent: they may be the chunk's. */
+export type LineHandler = (line: Buffer) => boolean;
 
 export interface LineSplitter {
   /** Takes the next bytes of the stream. Returns false once it is stopped: what follows is ignored. */
   push(chunk: Buffer): boolean;
-  /** The unfinished last line, '' if there is none. */
-  rest(): string;
+  /** The unfinished last line, empty if there is none. */
+  rest(): Buffer;
 }
 
 /** Longest line, bytes. etcd stores at most 1.5 MiB an object (--max-request-bytes); a line is longer only if it is no watch event. */
@@ -31,9 +32,9 @@ export function createLineSplitter(onLine: LineHandler, onTooLong: () => boolean
     }
     if (!tooLong) parts.push(bytes);
   };
-  const heldText = (): string => (parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)).toString('utf8');
+  const held = (): Buffer => (parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
   const takeHeld = (): boolean => {
-    const go = tooLong ? onTooLong() : onLine(heldText());
+    const go = tooLong ? onTooLong() : onLine(held());
     parts = [];
     partBytes = 0;
     tooLong = false;
@@ -46,7 +47,7 @@ export function createLineSplitter(onLine: LineHandler, onTooLong: () => boolean
       while (!stopped) {
         const end = chunk.indexOf(NEWLINE, start);
         if (end === -1) break;
-        if (partBytes === 0 && end - start <= maxLineBytes) stopped = !onLine(chunk.toString('utf8', start, end));
+        if (partBytes === 0 && end - start <= maxLineBytes) stopped = !onLine(chunk.subarray(start, end));
         else {
           hold(chunk.subarray(start, end));
           stopped = !takeHeld();
@@ -56,12 +57,19 @@ export function createLineSplitter(onLine: LineHandler, onTooLong: () => boolean
       if (!stopped) hold(chunk.subarray(start));
       return !stopped;
     },
-    rest: () => (tooLong ? '' : heldText()),
+    rest: () => (tooLong ? Buffer.alloc(0) : held()),
   };
 }
 
 export type WatchLine =
-  | { readonly kind: 'change'; readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: unknown; readonly resourceVersion: string }
+  | {
+      readonly kind: 'change';
+      readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+      readonly object: unknown;
+      readonly resourceVersion: string;
+      /** With `cutSpec`: the JSON of object.spec, which is null in `object`. The bytes are those of the line. */
+      readonly specBytes?: Buffer;
+    }
   | { readonly kind: 'bookmark'; readonly resourceVersion: string }
   /** A Status object in the stream. */
   | { readonly kind: 'error'; readonly status: number; readonly message: string }
@@ -69,20 +77,21 @@ export type WatchLine =
   | { readonly kind: 'undecodable'; readonly reason: string }
   | { readonly kind: 'blank' };
 
-/** Decodes one line of a watch. Never throws. */
-export function decodeWatchLine(line: string): WatchLine {
+/** Decodes one line of a watch, but for managedFields, which are null then. `cutSpec`: object.spec comes as bytes. Never throws. */
+export function decodeWatchLine(line: Buffer, cutSpec = false): WatchLine {
+  const { text, spec } = cutWatchLine(line, cutSpec);
   let event: { type?: unknown; object?: unknown } | null;
   try {
-    event = JSON.parse(line);
+    event = JSON.parse(text);
   } catch {
-    return line.trim() === '' ? { kind: 'blank' } : { kind: 'undecodable', reason: `watch line of ${line.length} characters is not JSON` };
+    return text.trim() === '' ? { kind: 'blank' } : { kind: 'undecodable', reason: `watch line of ${line.length} bytes is not JSON` };
   }
   const object = event?.object;
   switch (event?.type) {
     case 'ADDED':
     case 'MODIFIED':
     case 'DELETED':
-      return { kind: 'change', type: event.type, object, resourceVersion: resourceVersionOf(object) };
+      return { kind: 'change', type: event.type, object, resourceVersion: resourceVersionOf(object), ...specOf(object, spec) };
     case 'BOOKMARK':
       return { kind: 'bookmark', resourceVersion: resourceVersionOf(object) };
     case 'ERROR':
@@ -90,6 +99,11 @@ export function decodeWatchLine(line: string): WatchLine {
     default:
       return { kind: 'undecodable', reason: 'watch line is not a watch event' };
   }
+}
+
+/** None if the key was there twice: what is in the object counts. */
+function specOf(object: unknown, specBytes: Buffer | undefined): { readonly specBytes?: Buffer } {
+  return specBytes === undefined || (object as { spec?: unknown } | null)?.spec !== null ? {} : { specBytes };
 }
 
 /** '' if there is none. */

@@ -8,7 +8,7 @@ function split(chunks: readonly Buffer[], maxLineBytes?: number): { lines: strin
   let tooLong = 0;
   const splitter = createLineSplitter(
     (line) => {
-      lines.push(line);
+      lines.push(line.toString());
       return true;
     },
     () => {
@@ -18,7 +18,7 @@ function split(chunks: readonly Buffer[], maxLineBytes?: number): { lines: strin
     maxLineBytes,
   );
   for (const chunk of chunks) splitter.push(chunk);
-  return { lines, tooLong, rest: splitter.rest() };
+  return { lines, tooLong, rest: splitter.rest().toString() };
 }
 
 function cutAt(bytes: Buffer, cuts: readonly number[]): Buffer[] {
@@ -64,8 +64,8 @@ describe('createLineSplitter', () => {
     const lines: string[] = [];
     const splitter = createLineSplitter(
       (line) => {
-        lines.push(line);
-        return line !== 'b';
+        lines.push(line.toString());
+        return line.toString() !== 'b';
       },
       () => true,
     );
@@ -89,23 +89,19 @@ describe('decodeWatchLine', () => {
     ['an ERROR without a Status', '{"type":"ERROR"}', { kind: 'error', status: 500, message: 'ERROR event without a message' }],
     ['trailing CR', '{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}\r', { kind: 'bookmark', resourceVersion: '9' }],
     ['an empty line', '\r', { kind: 'blank' }],
-    [
-      'a broken line, without quoting it',
-      '{"type":"ADDED","object":{"token":"s3cr',
-      { kind: 'undecodable', reason: 'watch line of 39 characters is not JSON' },
-    ],
+    ['a broken line, without quoting it', '{"type":"ADDED","object":{"token":"s3cr', { kind: 'undecodable', reason: 'watch line of 39 bytes is not JSON' }],
     ['JSON that is no watch event', '[1]', { kind: 'undecodable', reason: 'watch line is not a watch event' }],
     ['null', 'null', { kind: 'undecodable', reason: 'watch line is not a watch event' }],
     ['an unknown type', '{"type":"PATCHED","object":{}}', { kind: 'undecodable', reason: 'watch line is not a watch event' }],
   ];
   for (const [name, line, expected] of cases) {
-    test(`decodes ${name}`, () => assert.deepEqual(decodeWatchLine(line), expected));
+    test(`decodes ${name}`, () => assert.deepEqual(decodeWatchLine(Buffer.from(line)), expected));
   }
 
   test('never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
-        decodeWatchLine(line);
+        decodeWatchLine(Buffer.from(line));
       }),
     );
   });
