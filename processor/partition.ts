@@ -7,6 +7,7 @@ import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { LogRecord } from '../collector/change-log/change-log.ts';
+import type { ChangeRecord } from '../collector/change-record.ts';
 import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { PartitionManifest } from '../sql/checkpoints.ts';
 import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
@@ -16,8 +17,9 @@ import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
 import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
+import type { ClusterState } from './core/state.ts';
 import { rowVersion } from './core/state.ts';
-import { step } from './core/step.ts';
+import { stepSlices } from './core/step.ts';
 import { isRetriable, ProcessorError } from './errors.ts';
 import type { ProcessorMetrics, RecordOutcome } from './metrics.ts';
 import type { RowSink } from './row-sink.ts';
@@ -55,6 +57,18 @@ export interface PartitionDeps {
 
 function hashOf(value: Uint8Array): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 32);
+}
+
+/** One record, with turns for the event loop. Nothing in between may fail: a record that is half applied cannot be taken again. */
+async function applySlices(state: ClusterState, record: ChangeRecord): Promise<EmittedRow[]> {
+  const slices = stepSlices(state, record);
+  let started = performance.now();
+  for (let slice = slices.next(); ; slice = slices.next()) {
+    if (slice.done === true) return slice.value;
+    if (performance.now() - started < SLICE_MS) continue;
+    await setImmediate();
+    started = performance.now();
+  }
 }
 
 /** The records that the log holds: from the earliest up to before the end. */
@@ -162,7 +176,7 @@ export class Partition {
       this.#verify(record);
       if (record.offset >= this.#nextOffset) {
         const tracked = this.#clusters.get(record.key) ?? (await this.#track(record));
-        this.#deps.metrics.record(this.#applyRecord(record, tracked));
+        this.#deps.metrics.record(await this.#applyRecord(record, tracked));
         this.#nextOffset = record.offset + 1n;
         this.#last = record;
         this.#recordsSinceRound++;
@@ -258,7 +272,7 @@ export class Partition {
     tracked.saved = saved.get(tracked.state.cluster.uid) ?? tracked.saved;
   }
 
-  #applyRecord(record: LogRecord, tracked: TrackedCluster | undefined): RecordOutcome {
+  async #applyRecord(record: LogRecord, tracked: TrackedCluster | undefined): Promise<RecordOutcome> {
     if (tracked !== undefined && record.offset < tracked.nextOffset) return 'skipped';
     const refused = this.#refused.get(record.key);
     if (refused !== undefined) return this.#deadLetter(record, tracked, 'identity', 'cluster_identity', refused.reason);
@@ -272,7 +286,7 @@ export class Partition {
       return this.#deadLetter(record, tracked, 'identity', 'cluster_identity', conflictMessage(cluster, tracked.state.cluster));
     }
     try {
-      const rows = step(tracked.state, decoded.record);
+      const rows = await applySlices(tracked.state, decoded.record);
       this.#deps.sink.add(rows.map((row) => this.#placed(row, record.offset)));
     } catch (cause) {
       this.#isBroken = true;

@@ -19,6 +19,11 @@ function count32(value: number): number {
   return value > 0 ? Math.trunc(Math.min(value, 4_294_967_295)) : 0;
 }
 
+/** A ratio as Float64 takes it: JSON has no NaN. */
+function ratio(value: number): number {
+  return Number.isFinite(value) ? value : 0;
+}
+
 interface Mapping<R> {
   /** Columns in the order of the values. `version` follows as the last. */
   readonly columns: readonly string[];
@@ -165,6 +170,46 @@ const MAPPINGS: { readonly [T in TableName]: Mapping<RowsByTable[T]> } = {
   dead_letters: {
     columns: list('log partition offset part cluster time code reason payload'),
     values: (r) => [r.log, count32(r.partition), r.offset.toString(), r.part, r.cluster, time(r.timeMs), r.code, r.reason, r.payload],
+  },
+  capacity_samples: {
+    columns: list(`cluster pool shape time nodes cpu_allocatable_millicores cpu_requested_millicores cpu_free_millicores
+      memory_allocatable_bytes memory_requested_bytes memory_free_bytes pods_allocatable pods_requested pods_free
+      k k_star phi binding origin demand cordoned_nodes not_ready_nodes virtual_nodes expected_waste_cpu_millicores expected_waste_memory_bytes
+      frontier stranded_cpu_millicores stranded_memory_bytes largest_cpu_millicores largest_memory_bytes removable_nodes_min removable_nodes_max`),
+    values: (r) => [
+      r.cluster,
+      r.pool,
+      r.shape,
+      time(r.timeMs),
+      count32(r.nodes),
+      count(r.cpuAllocatableMillicores),
+      count(r.cpuRequestedMillicores),
+      count(r.cpuFreeMillicores),
+      count(r.memoryAllocatableBytes),
+      count(r.memoryRequestedBytes),
+      count(r.memoryFreeBytes),
+      count32(r.podsAllocatable),
+      count32(r.podsRequested),
+      count32(r.podsFree),
+      count32(r.k),
+      count32(r.kStar),
+      ratio(r.phi),
+      r.binding,
+      r.origin,
+      ratio(r.demand),
+      count32(r.cordonedNodes),
+      count32(r.notReadyNodes),
+      count32(r.virtualNodes),
+      count(r.expectedWasteCpuMillicores),
+      count(r.expectedWasteMemoryBytes),
+      r.frontier,
+      count(r.strandedCpuMillicores),
+      count(r.strandedMemoryBytes),
+      count(r.largestCpuMillicores),
+      count(r.largestMemoryBytes),
+      count32(r.removableNodesMin),
+      count32(r.removableNodesMax),
+    ],
   },
 };
 

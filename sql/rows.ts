@@ -193,6 +193,51 @@ export interface DeadLetterRow {
   readonly payload: string;
 }
 
+/**
+ * One minute of a node pool (pool '': the whole cluster) for one pod shape (shape '': the pool itself; what is said of the other kind is 0
+ * or ''). Key: cluster, pool, shape, timeMs.
+ */
+export interface CapacitySampleRow {
+  readonly cluster: string;
+  readonly pool: string;
+  readonly shape: string;
+  readonly timeMs: number;
+  /** Nodes that count; of a shape: those eligible for it. */
+  readonly nodes: number;
+  readonly cpuAllocatableMillicores: number;
+  readonly cpuRequestedMillicores: number;
+  readonly cpuFreeMillicores: number;
+  readonly memoryAllocatableBytes: number;
+  readonly memoryRequestedBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly podsAllocatable: number;
+  readonly podsRequested: number;
+  readonly podsFree: number;
+  readonly k: number;
+  readonly kStar: number;
+  /** 0 … 1; of a pool the index weighted by demand. */
+  readonly phi: number;
+  /** The resource that limits kStar; '' for none. */
+  readonly binding: string;
+  /** configured | requested. */
+  readonly origin: string;
+  /** Share of the pool's pods that have the shape, 0 … 1. */
+  readonly demand: number;
+  readonly cordonedNodes: number;
+  readonly notReadyNodes: number;
+  readonly virtualNodes: number;
+  readonly expectedWasteCpuMillicores: number;
+  readonly expectedWasteMemoryBytes: number;
+  /** JSON [{cpuMillicores, memoryBytes, nodes}]. */
+  readonly frontier: string;
+  readonly strandedCpuMillicores: number;
+  readonly strandedMemoryBytes: number;
+  readonly largestCpuMillicores: number;
+  readonly largestMemoryBytes: number;
+  readonly removableNodesMin: number;
+  readonly removableNodesMax: number;
+}
+
 /** Rows a step may emit, by table. The shell adds the version to each. */
 export interface RowsByTable {
   readonly clusters: ClusterRow;
@@ -205,6 +250,7 @@ export interface RowsByTable {
   readonly sessions: SessionRow;
   readonly disruptions: DisruptionRow;
   readonly dead_letters: DeadLetterRow;
+  readonly capacity_samples: CapacitySampleRow;
 }
 export type TableName = keyof RowsByTable;
 

@@ -12,7 +12,7 @@ import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { note, print } from '../output.ts';
 import { problemLine, problemsMarkdown, reportMarkdown, reportText, type ShownReport } from '../precheck-report.ts';
-import { apiUrlOption, postJson } from './client.ts';
+import { apiUrlOption, postJson } from '../api-client.ts';
 import { answerCases } from './scheduling-cases.ts';
 
 export interface PrecheckOptions {

@@ -148,6 +148,25 @@ export function schedulingStateOf(cluster: SchedulingCluster): SchedulingState {
   return capacity.scheduling();
 }
 
+/** Pods that are read between two steps: a few milliseconds. */
+const PODS_A_STEP = 2_000;
+
+/** As schedulingStateOf, in steps where the state has to be built from nothing. The cluster must not change before it is done. */
+export function* schedulingStateSteps(cluster: SchedulingCluster): Generator<void, SchedulingState> {
+  if (cluster.schedulingState === undefined && !lastStates.has(cluster.nodes)) {
+    const capacity = createCapacityState(cluster);
+    lastStates.set(cluster.nodes, capacity);
+    for (const node of cluster.nodes()) capacity.setNode(node);
+    let pods = 0;
+    for (const pod of cluster.pods()) {
+      capacity.setPod(pod);
+      pods += 1;
+      if (pods % PODS_A_STEP === 0) yield;
+    }
+  }
+  return schedulingStateOf(cluster);
+}
+
 /** After an error in the middle of a question the state may be off: the next question builds it anew. */
 export function forgetState(cluster: SchedulingCluster): void {
   lastStates.delete(cluster.nodes);

@@ -3,6 +3,10 @@
  * the live run saw. An invalid one is refused as a whole and the one in force stays.
  */
 import { z } from 'zod';
+import { DEFAULT_REQUESTED_SHAPES } from '../capacity/report.ts';
+import { DEFAULT_POOL_LABELS } from '../capacity/pools.ts';
+import type { ShapeConfig } from '../capacity/shape.ts';
+import { buildShape, DEFAULT_SHAPES } from '../capacity/shape.ts';
 import type { ScenarioId, Thresholds } from '../scenarios/scenario.ts';
 import { SCENARIO_IDS } from '../scenarios/scenario.ts';
 
@@ -60,6 +64,45 @@ const matchSchema = z.strictObject({
 
 const thresholdsMatch = matchSchema.omit({ causes: true });
 
+const shapeSchema = z
+  .strictObject({
+    name: z.string().min(1).max(128).optional().describe('what reports call it (default: made from the request, such as 2c4Gi)'),
+    request: z.record(z.string().min(1).max(317), z.string().min(1).max(64)).describe('Kubernetes quantities by resource'),
+    nodeSelector: z.record(z.string(), z.string()).optional().describe('labels of the nodes that it is for'),
+    tolerations: z
+      .array(z.strictObject({ key: z.string().optional(), operator: z.string().optional(), value: z.string().optional(), effect: z.string().optional() }))
+      .max(100)
+      .optional()
+      .describe('taints that it tolerates'),
+    weight: z.number().positive().max(1_000_000).optional().describe('in the weighted index (default: 1)'),
+  })
+  .superRefine((shape, context) => {
+    const built = buildShape(shape);
+    if (!built.ok) context.addIssue({ code: 'custom', path: built.problem.path.split(/\.(.*)/s).filter(Boolean), message: built.problem.reason });
+  });
+
+/** What capacity reports are about. */
+export const capacitySchema = z.strictObject({
+  poolLabels: z
+    .array(z.string().min(1).max(317))
+    .min(1)
+    .max(50)
+    .default([...DEFAULT_POOL_LABELS])
+    .describe('the first label that a node carries names its pool'),
+  shapes: z
+    .array(shapeSchema)
+    .max(50)
+    .default(DEFAULT_SHAPES.map(({ request }) => ({ request: { ...request } })))
+    .describe('pod shapes to report on'),
+  requestedShapes: z.int().min(0).max(50).default(DEFAULT_REQUESTED_SHAPES).describe('how many of the shapes that most pods have are reported as well'),
+});
+/** Capacity reports as configured, with every default filled in. */
+export interface CapacityRules {
+  readonly poolLabels: readonly string[];
+  readonly shapes: readonly ShapeConfig[];
+  readonly requestedShapes: number;
+}
+
 /** Configuration of all rules; every key optional. */
 export const rulesSchema = z.strictObject({
   thresholds: thresholdsSchema.default({}),
@@ -78,6 +121,7 @@ export const rulesSchema = z.strictObject({
     .array(z.strictObject({ match: matchSchema, reason: z.string().min(1).max(500), until: z.iso.datetime({ offset: true }) }))
     .max(1_000)
     .default([]),
+  capacity: capacitySchema.prefault({}),
 });
 export type RulesConfig = z.output<typeof rulesSchema>;
 export type RuleMatch = z.output<typeof matchSchema>;
@@ -88,10 +132,11 @@ export interface Rules {
   readonly overrides: readonly { readonly match: Omit<RuleMatch, 'causes'>; readonly thresholds: Partial<Thresholds> }[];
   readonly disabled: RulesConfig['disabled'];
   readonly mutes: RulesConfig['mutes'];
+  readonly capacity: CapacityRules;
 }
 
 /** In force until a RULES record says otherwise. */
-export const DEFAULT_RULES: Rules = { thresholds: DEFAULT_THRESHOLDS, overrides: [], disabled: [], mutes: [] };
+export const DEFAULT_RULES: Rules = { thresholds: DEFAULT_THRESHOLDS, overrides: [], disabled: [], mutes: [], capacity: capacitySchema.parse({}) };
 
 const given = (thresholds: Partial<Record<keyof Thresholds, number | undefined>>): Partial<Thresholds> =>
   Object.fromEntries(Object.entries(thresholds).filter(([, value]) => value !== undefined));
@@ -100,7 +145,7 @@ const given = (thresholds: Partial<Record<keyof Thresholds, number | undefined>>
 export function decodeRules(value: unknown): { readonly ok: true; readonly rules: Rules } | { readonly ok: false; readonly reason: string } {
   const parsed = rulesSchema.safeParse(value);
   if (!parsed.success) return { ok: false, reason: z.prettifyError(parsed.error) };
-  const { overrides, disabled, mutes, thresholds } = parsed.data;
+  const { overrides, disabled, mutes, thresholds, capacity } = parsed.data;
   return {
     ok: true,
     rules: {
@@ -108,6 +153,7 @@ export function decodeRules(value: unknown): { readonly ok: true; readonly rules
       overrides: overrides.map(({ match, thresholds: own }) => ({ match, thresholds: given(own) })),
       disabled,
       mutes,
+      capacity,
     },
   };
 }

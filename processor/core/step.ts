@@ -7,6 +7,7 @@ import { scopeKey } from '../../collector/change-record.ts';
 import type { Pod } from '../../collector/objects.ts';
 import type { EmittedRow } from '../../sql/rows.ts';
 import type { ClusterView } from '../scenarios/scenario.ts';
+import { sampleSteps, scheduleSample } from './capacity-samples.ts';
 import { applyHeartbeat, emitCluster, expectResource, inSync, isSilent, noteUncollectable, refreshSync } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import { createEmitter } from './emit.ts';
@@ -39,6 +40,18 @@ function viewOf(state: ClusterState): ClusterView {
  * what a record says. The rows carry the version of this record and at most one is there per table and key.
  */
 export function step(state: ClusterState, record: ChangeRecord): EmittedRow[] {
+  const steps = stepSlices(state, record);
+  for (;;) {
+    const slice = steps.next();
+    if (slice.done === true) return slice.value;
+  }
+}
+
+/**
+ * As step, in slices of a few milliseconds: nearly always one. Between two of them the state is half applied: until the last one it must
+ * be neither changed nor stored.
+ */
+export function* stepSlices(state: ClusterState, record: ChangeRecord): Generator<void, EmittedRow[]> {
   const { meta } = state;
   meta.count++;
   const emitter = createEmitter();
@@ -49,7 +62,7 @@ export function step(state: ClusterState, record: ChangeRecord): EmittedRow[] {
   if (meta.firstTimeMs === 0) meta.firstTimeMs = record.t;
   // Nothing is known of the time since the last sign of life: it must fire no timer before somebody sees again.
   if (isSilent(state, nowMs)) setTime(engine, refreshSync(state, emitter, nowMs, 'collector_silent'), nowMs);
-  fireTimers(engine, nowMs, where);
+  yield* fireTimers(engine, nowMs, where);
   meta.streamTimeMs = nowMs;
   sweepEvents(state, previousMs);
   applyRecord(engine, record);
@@ -65,7 +78,7 @@ function setTime(engine: Engine, gained: readonly string[], nowMs: number): void
 }
 
 /** Timers fire at their own time, in order, and only while podtrail sees the cluster's pods. */
-function fireTimers(engine: Engine, nowMs: number, where: string): void {
+function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<void, void> {
   const { state } = engine;
   if (!inSync(state, 'pods')) return;
   for (let timer = state.timers.take(nowMs); timer !== undefined; timer = state.timers.take(nowMs)) {
@@ -78,6 +91,7 @@ function fireTimers(engine: Engine, nowMs: number, where: string): void {
     } else if (kind === 'recover') recoveryDue(engine, id);
     else if (kind === 'forget') state.tables.departed.delete(id);
     else if (kind === 'daily') rewriteDaily(state, engine.emitter, id, timer.dueTimeMs);
+    else if (kind === 'capacity') yield* sampleSteps(state, viewOf(state), engine.emitter);
   }
 }
 
@@ -104,6 +118,7 @@ function applyRecord(engine: Engine, record: ChangeRecord): void {
     case 'HEARTBEAT':
       if (!applyHeartbeat(state, emitter, record)) break;
       regain(engine, 'records_missing');
+      scheduleSample(state);
       emitCluster(state, emitter);
       break;
     case 'NOTE':

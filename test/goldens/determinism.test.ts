@@ -40,6 +40,7 @@ for (const name of CASES) {
   test(`${name}: a restart from a checkpoint at any record changes no byte`, async () => {
     const records = await recordsOf(path);
     const expected = run(records);
+    assert.ok(expected.some((row) => row.startsWith('{"table":"capacity_samples"')));
     const every = Math.ceil(records.length / 12);
     fc.assert(
       fc.property(fc.integer({ min: 0, max: every - 1 }), (offset) => {

@@ -78,7 +78,7 @@ test('four migrators at once leave one schema', async () => {
     client,
     'SELECT count() AS tables FROM system.tables WHERE database = currentDatabase()',
   );
-  assert.equal(Number(tables), loadMigrations().length);
+  assert.equal(Number(tables), loadMigrations().filter(({ sql }) => /^CREATE TABLE/m.test(sql)).length);
 });
 
 test('a changed file is refused before anything is applied', async () => {
@@ -161,7 +161,8 @@ test('line ends do not change a checksum', () => {
 
 test('tables of a replicated database replicate', () => {
   for (const { name, sql } of loadMigrations()) {
-    assert.match(forEngine(sql, 'Replicated'), /^ENGINE = ReplicatedReplacingMergeTree/m, name);
+    if (/^CREATE TABLE/m.test(sql)) assert.match(forEngine(sql, 'Replicated'), /^ENGINE = ReplicatedReplacingMergeTree/m, name);
+    else assert.equal(forEngine(sql, 'Replicated'), sql, name);
     assert.equal(forEngine(sql, 'Atomic'), sql, name);
   }
 });
