@@ -1,5 +1,6 @@
 /** What the command line prints: plain tables, relative times, a progress bar on a terminal. Results go to stdout, the rest to stderr. */
 import { SingleBar } from 'cli-progress';
+import { CommandError, EXIT } from './errors.ts';
 
 /** Columns of equal width, two spaces apart; the last one is not padded. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -23,6 +24,14 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
+/** `30m`, `24h`, `7d` in ms. Throws CommandError (exit 2). */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,6})(s|m|h|d)$/.exec(text);
+  if (match === null) throw new CommandError(EXIT.refused, `"${text}" is not a duration such as 30m, 24h or 7d`);
+  const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 's' | 'm' | 'h' | 'd'];
+  return Number(match[1]) * unit;
+}
+
 /** Writes a line of result. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -44,6 +53,19 @@ export function createProgress(total: number, unit: string): Progress {
   const bar = new SingleBar({ format: `{bar} {percentage}% {value}/{total} ${unit}`, stream: process.stderr, hideCursor: true, clearOnComplete: true });
   bar.start(total, 0);
   return { update: (done) => bar.update(done), stop: () => bar.stop() };
+}
+
+/** A line on stderr that says every second how far something without an end has come, if that is a terminal. */
+export function createCounter(text: (seconds: number) => string): { stop(): void } {
+  if (!process.stderr.isTTY) return { stop: () => {} };
+  const startedMs = performance.now();
+  const timer = setInterval(() => process.stderr.write(`\r\x1b[K${text(Math.round((performance.now() - startedMs) / 1_000))}`), 1_000);
+  return {
+    stop() {
+      clearInterval(timer);
+      process.stderr.write('\r\x1b[K');
+    },
+  };
 }
 
 /** Parser of an option that may be given several times. */

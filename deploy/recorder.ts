@@ -15,17 +15,29 @@ import type { Event, ProjectedObject, Resource } from '../collector/objects.ts';
 import { toRecordingLine } from '../collector/recording.ts';
 import type { ChosenCluster } from './clusters.ts';
 import type { Config } from './config.ts';
+import { CommandError, EXIT } from './errors.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { createLogger } from './logger.ts';
+import { createCounter } from './output.ts';
 
-/** Records one cluster for `durationMs` or until Ctrl-C. Returns the number of lines. */
-export async function recordCluster(config: Config, cluster: ChosenCluster, durationMs: number, file: string): Promise<number> {
-  const target = createWriteStream(file);
-  const gzip = file.endsWith('.gz') ? createGzip() : undefined;
-  gzip?.pipe(target);
-  const sink = gzip ?? target;
+export interface Recorded {
+  readonly lines: number;
+  /** Objects that could not be projected: a recording has no place for them. */
+  readonly rejected: number;
+}
+
+/** Records one cluster for `durationMs` or until Ctrl-C. Throws CommandError for a file that cannot be written. */
+export async function recordCluster(config: Config, cluster: ChosenCluster, durationMs: number, file: string): Promise<Recorded> {
+  if ((cluster.config.namespaces?.length ?? 0) > 1) {
+    // A line has a resource and no scope: the list of one namespace would read as the end of everything in the other.
+    throw new CommandError(EXIT.refused, `cluster ${cluster.config.name} is collected by namespace: record it whole, or one namespace`);
+  }
+  const sink = await openSink(file);
   const lines = createLineMaker();
   let count = 0;
+  const progress = createCounter((seconds) => `${count} lines in ${seconds} s`);
+  const log = createLogger(config.logging);
+  const lifecycle = createLifecycle(log);
   const writer: ChangeLogWriter = {
     async append(_key, values) {
       for (const value of values) {
@@ -33,36 +45,66 @@ export async function recordCluster(config: Config, cluster: ChosenCluster, dura
         const line = decoded.ok ? lines.push(decoded.record) : undefined;
         if (line === undefined) continue;
         count++;
-        if (!sink.write(`${line}\n`)) await once(sink, 'drain');
+        await sink.write(`${line}\n`);
       }
     },
     close: async () => {},
   };
-  const log = createLogger(config.logging);
-  const lifecycle = createLifecycle(log);
   const collector = createCollector(
     { config: { ...config.collector, clusters: [cluster.config] }, fullSnapshotIntervalMs: Number.MAX_SAFE_INTEGER },
     { writer, log, registry: new Registry(), onFatal: (error) => lifecycle.fail(error) },
   );
+  sink.failed.catch((error: unknown) => lifecycle.fail(error));
   await collector.start();
   lifecycle.add({ name: 'collector', stop: () => collector.stop() });
   const timer = setTimeout(() => lifecycle.stop(), Math.min(durationMs, 2 ** 31 - 1));
-  await lifecycle.finished();
-  clearTimeout(timer);
-  sink.end();
-  await finished(target);
-  return count;
+  try {
+    await lifecycle.finished();
+  } finally {
+    clearTimeout(timer);
+    progress.stop();
+  }
+  await sink.close();
+  return { lines: count, rejected: lines.rejected() };
+}
+
+/** A file, compressed if its name says so. */
+async function openSink(file: string): Promise<{ write(text: string): Promise<void>; close(): Promise<void>; readonly failed: Promise<never> }> {
+  const target = createWriteStream(file);
+  const describe = (error: unknown): CommandError => new CommandError(EXIT.failed, `write ${file} failed: ${(error as Error).message}`, { cause: error });
+  await once(target, 'open').catch((error: unknown) => {
+    throw describe(error);
+  });
+  const gzip = file.endsWith('.gz') ? createGzip() : undefined;
+  const sink = gzip ?? target;
+  const failed = new Promise<never>((_, reject) => {
+    for (const stream of [sink, target]) stream.once('error', (error: Error) => reject(describe(error)));
+  });
+  failed.catch(() => undefined); // told where it is waited for
+  gzip?.pipe(target);
+  return {
+    failed,
+    async write(text) {
+      if (!sink.write(text)) await Promise.race([once(sink, 'drain'), failed]);
+    },
+    async close() {
+      sink.end();
+      await Promise.race([finished(target), failed]);
+    },
+  };
 }
 
 /** Turns change records back into the lines that make them. */
-export function createLineMaker(): { push(record: ChangeRecord): string | undefined } {
+export function createLineMaker(): { push(record: ChangeRecord): string | undefined; rejected(): number } {
   const lists = new Map<string, { readonly rv: string; readonly items: unknown[] }>();
+  let rejected = 0;
   /** Latest object by resource and uid: a re-list names unchanged ones by uid only. */
   const latest = new Map<string, ProjectedObject>();
   const keyOf = (record: { readonly resource: Resource; readonly uid: string }): string => `${record.resource}/${record.uid}`;
   const line = (record: SessionRecord, type: 'LIST' | 'ADDED' | 'MODIFIED' | 'DELETED' | 'DISCONNECT', object: unknown): string =>
     toRecordingLine({ t: record.t, resource: record.resource, type, object });
   return {
+    rejected: () => rejected,
     push(record) {
       switch (record.type) {
         case 'SNAPSHOT_BEGIN':
@@ -87,6 +129,9 @@ export function createLineMaker(): { push(record: ChangeRecord): string | undefi
           return line(record, record.type, toApiObject(record.object));
         case 'SESSION_END':
           return record.reason === 'stopped' ? undefined : line(record, 'DISCONNECT', { message: record.reason });
+        case 'REJECTED':
+          rejected++;
+          return undefined;
         default:
           return undefined;
       }

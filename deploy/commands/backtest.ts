@@ -10,12 +10,12 @@ import { decodeChangeRecord } from '../../collector/change-record.ts';
 import type { Backtest, BacktestCluster, BacktestIncident, BacktestRange, Comparison, Difference } from '../../processor/backtest.ts';
 import { compareIncidents, createBacktest, incidentOf, isActive, readStoredIncidents } from '../../processor/backtest.ts';
 import { readToEnd } from '../../processor/read-log.ts';
+import type { OpenClickHouse } from '../../sql/client.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { createLogger } from '../logger.ts';
-import { createProgress, formatTable, note, print } from '../output.ts';
+import { createProgress, formatTable, note, parseDuration, print } from '../output.ts';
 import { assertSchema, openStore } from '../parts.ts';
-import { parseDuration } from './client.ts';
 import { clusterName, readRecords } from './recordings.ts';
 
 type Format = 'table' | 'json' | 'ndjson';
@@ -88,22 +88,44 @@ const activeIn = (incidents: readonly BacktestIncident[], range: BacktestRange):
 
 /** The log is read to its end, whatever --to says: what is stored knows how the incidents of the range went on, too. */
 async function overLog(config: Config, range: BacktestRange): Promise<Comparison> {
+  const store = await openStored(config); // first: it is soon said that there is none
+  try {
+    const after = createBacktest(config.rules);
+    await readLog(config, after);
+    const clusters = after.clusters();
+    assertHeld(clusters, range);
+    tellCoverage(clusters, range);
+    warnOfRules(after);
+    const whole = clusters.filter(({ wholeFromMs }) => wholeFromMs !== undefined && wholeFromMs <= range.toMs);
+    const names = whole.map(({ cluster }) => cluster);
+    return compareWhole(await readStoredIncidents(store.client, names, range), after.incidents(), whole, range);
+  } finally {
+    await store.close();
+  }
+}
+
+async function openStored(config: Config): Promise<OpenClickHouse> {
   const { url, directory = '' } = config.store;
   if (url === undefined && !existsSync(directory)) {
     throw new CommandError(EXIT.refused, `there is no store in ${directory}: name the data with --data, set store.url, or backtest with --recording`);
   }
-  const after = createBacktest(config.rules);
-  await readLog(config, after);
-  const clusters = after.clusters();
-  assertHeld(clusters, range);
-  for (const { cluster, wholeFromMs } of clusters) {
-    if (wholeFromMs === undefined) note(`${cluster}: the change log holds no full lists yet, nothing of it is compared`);
-    else if (wholeFromMs > range.fromMs) note(`${cluster}: the change log holds the whole state from ${iso(wholeFromMs)} on, it is compared from there`);
+  const store = await openStore(config).catch((error: unknown) => {
+    throw withRemedy(error);
+  });
+  try {
+    await assertSchema(store.client);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
   }
-  warnOfRules(after);
-  const whole = clusters.filter(({ wholeFromMs }) => wholeFromMs !== undefined && wholeFromMs <= range.toMs);
-  const before = await readStored(config, whole, range);
-  return compareWhole(before, after.incidents(), whole, range);
+}
+
+function tellCoverage(clusters: readonly BacktestCluster[], { fromMs }: BacktestRange): void {
+  for (const { cluster, wholeFromMs } of clusters) {
+    if (wholeFromMs === undefined) note(`${cluster}: the change log holds no full lists, nothing of it is compared`);
+    else if (wholeFromMs > fromMs) note(`${cluster}: the change log holds the whole state from ${iso(wholeFromMs)} on, it is compared from there`);
+  }
 }
 
 /** Compares, of each cluster, what was active since its records were whole. */
@@ -183,22 +205,6 @@ async function readKafka(config: Config, options: KafkaOptions, take: (records: 
     if (gaps > 0) note(`records were deleted from the change log while it was read, ${gaps} times: those clusters were blind until their next full lists`);
   } finally {
     await kafka.close();
-  }
-}
-
-async function readStored(config: Config, clusters: readonly BacktestCluster[], range: BacktestRange): Promise<BacktestIncident[]> {
-  const store = await openStore(config).catch((error: unknown) => {
-    throw withRemedy(error);
-  });
-  try {
-    await assertSchema(store.client);
-    return await readStoredIncidents(
-      store.client,
-      clusters.map(({ cluster }) => cluster),
-      range,
-    );
-  } finally {
-    await store.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /** record: a cluster into a recording. replay: recordings through the same projection and core as a live cluster, in memory. */
-import { statSync } from 'node:fs';
+import { createReadStream, ReadStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { ChangeRecord } from '../../collector/change-record.ts';
@@ -10,9 +10,8 @@ import { createReplay } from '../../processor/replay.ts';
 import { chooseClusters } from '../clusters.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
-import { createProgress, note, print, repeatable } from '../output.ts';
-import { recordCluster } from '../recorder.ts';
-import { incidentTable, parseDuration } from './client.ts';
+import { incidentTable } from '../incident-text.ts';
+import { createProgress, note, parseDuration, print, repeatable } from '../output.ts';
 
 interface ReplayOptions {
   readonly format: 'table' | 'json' | 'ndjson';
@@ -30,7 +29,9 @@ interface RecordOptions {
 export function addRecordingCommands(program: Command): void {
   program
     .command('replay <files...>')
-    .description('run recordings (.ndjson, .ndjson.gz) through the rules and print their incidents; each file is a cluster of its own')
+    .description(
+      'run recordings (.ndjson, .ndjson.gz, - for standard input) through the rules and print their incidents; those of one cluster in the order of time',
+    )
     .addOption(new Option('--format <format>', 'how to print').choices(['table', 'json', 'ndjson']).default('table'))
     .option('--cluster-name <name>', 'what the cluster is called (default: the name of the file)')
     .option('--config <file>', 'YAML configuration; its rules apply')
@@ -79,14 +80,17 @@ async function replayFile(replay: Replay, file: string, cluster: string, rules: 
  */
 export async function* readRecords(file: string, cluster: string, rules: Readonly<Record<string, unknown>>): AsyncGenerator<ChangeRecord, void, undefined> {
   const encoder = createRecordingEncoder({ cluster: { name: cluster } });
-  const source = file === '-' ? process.stdin : file;
   const progress = createProgress(file === '-' ? 0 : sizeOf(file), 'bytes');
+  const source = file === '-' ? process.stdin : createReadStream(file);
   const withRules = (record: ChangeRecord): ChangeRecord[] => {
     const { v, run, t } = record;
     return record.type === 'RUN_BEGIN' ? [record, { v, cluster: record.cluster, run, t, type: 'RULES', rules }] : [record];
   };
   try {
-    for await (const line of readRecording(source)) yield* encoder.push(line).flatMap(withRules);
+    for await (const line of readRecording(source)) {
+      yield* encoder.push(line).flatMap(withRules);
+      if (source instanceof ReadStream) progress.update(source.bytesRead);
+    }
     yield* encoder.end().flatMap(withRules);
   } catch (error) {
     if (error instanceof RecordingError) throw new CommandError(EXIT.badInput, `${file}: ${error.message}`, { cause: error });
@@ -120,7 +124,9 @@ async function runRecord(options: RecordOptions): Promise<void> {
       EXIT.refused,
       cluster === undefined ? 'there is no cluster to record: set a kube context or name one' : 'record one cluster at a time',
     );
+  const durationMs = parseDuration(options.duration);
   note(`recording ${cluster.about} for ${options.duration} into ${options.out}: get, list and watch only; Ctrl-C ends it`);
-  const lines = await recordCluster(config, cluster, parseDuration(options.duration), options.out);
-  note(`${lines} lines`);
+  const { recordCluster } = await import('../recorder.ts');
+  const { lines, rejected } = await recordCluster(config, cluster, durationMs, options.out);
+  note(`${lines} lines in ${options.out}${rejected > 0 ? `; ${rejected} objects could not be projected and are not in it` : ''}`);
 }

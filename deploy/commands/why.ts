@@ -10,7 +10,7 @@ import { answerWhy } from '../../processor/why.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { formatDuration, print, printable } from '../output.ts';
-import { apiUrlOption, get, getAll } from './client.ts';
+import { apiUrlOption, get, getAll } from '../api-client.ts';
 import { clusterName, readRecords } from './recordings.ts';
 
 interface Options {

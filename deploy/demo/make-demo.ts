@@ -7,7 +7,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { cleanObject } from '../../collector/clean-object.ts';
-import { fingerprint } from '../../collector/known-objects.ts';
 import { projectObject } from '../../collector/project.ts';
 import { isRaw } from '../../collector/project-fields.ts';
 import { decodeRecordingLine, type RecordingLine, toRecordingLine } from '../../collector/recording.ts';
@@ -41,9 +40,9 @@ function createNewsFilter(): (line: RecordingLine) => boolean {
     const projection = projectObject(resource, cleanObject(resource, object));
     if (!projection.ok) return true;
     const { uid } = projection.object.metadata;
-    const print = fingerprint(JSON.stringify(projection.object));
-    if (last.get(uid) === print) return false;
-    last.set(uid, print);
+    const kept = JSON.stringify({ ...projection.object, metadata: { ...projection.object.metadata, resourceVersion: '' } });
+    if (last.get(uid) === kept) return false;
+    last.set(uid, kept);
     return true;
   };
 }

@@ -1,0 +1,85 @@
+/** Incidents for a person at a terminal: lists as tables, one as a page. */
+import type { AdviceJson, IncidentDetailJson, IncidentJson } from '../api/routes/incidents/schema.ts';
+import { formatDuration, formatTable, printable } from './output.ts';
+
+/** What a line of a list says. */
+export type IncidentLine = Pick<
+  IncidentJson,
+  'id' | 'cluster' | 'scenario' | 'cause' | 'detail' | 'state' | 'resolution' | 'severity' | 'subject' | 'openedTime' | 'updatedTime' | 'summary'
+>;
+
+/** Characters of an id in lists: enough to be unique among millions. */
+export const SHORT_ID = 12;
+const SUMMARY_WIDTH = 80;
+
+/** Rows of incidents; `nowMs` is what ages count from. */
+export function incidentTable(incidents: readonly IncidentLine[], wide: boolean, nowMs: number): string {
+  const header = ['ID', 'AGE', 'CLUSTER', 'STATE', 'SCENARIO', 'CAUSE', 'SUBJECT', ...(wide ? ['SEVERITY'] : []), 'SUMMARY'];
+  const rows = incidents.map((incident) => [
+    incident.id.slice(0, SHORT_ID),
+    formatDuration(nowMs - Date.parse(incident.openedTime)),
+    incident.cluster,
+    stateOf(incident),
+    incident.scenario,
+    causeOf(incident),
+    subjectOf(incident),
+    ...(wide ? [incident.severity] : []),
+    wide || incident.summary.length <= SUMMARY_WIDTH ? incident.summary : `${incident.summary.slice(0, SUMMARY_WIDTH - 1)}…`,
+  ]);
+  return formatTable(header, rows);
+}
+
+const stateOf = ({ state, resolution }: IncidentLine): string => (state === 'resolved' ? (resolution ?? state) : state);
+const causeOf = ({ cause, detail }: IncidentLine): string => (detail === '' ? cause : `${cause} (${detail})`);
+const subjectOf = ({ subject: { kind, namespace, name, container } }: IncidentLine): string =>
+  `${kind}/${[namespace, name, container].filter((part) => part !== '').join('/')}`;
+
+/** One incident: what, since when, what changed before, what to do, its story, its evidence, its pods. */
+export function incidentText(incident: IncidentDetailJson, nowMs: number): string {
+  const { advice, timeline, evidence, members, podCount } = incident;
+  const sections = [
+    headLines(incident, nowMs).map(printable).join('\n'),
+    ...(advice === null ? [] : [`What to do\n${adviceLines(advice).map(printable).join('\n')}`]),
+    `Timeline\n${formatTable(
+      ['TIME', 'WHAT', ''],
+      timeline.map((entry) => [entry.time, entry.kind, entry.text]),
+    )}`,
+    `Evidence\n${formatTable(
+      ['OBJECT', 'FIELD', 'VALUE'],
+      evidence.map((entry) => [entry.object, entry.path, entry.value]),
+    )}`,
+    `Pods (${podCount}${members.length < podCount ? `, the first ${members.length}` : ''})\n${formatTable(
+      ['POD', 'STATE', 'SINCE', 'NODE'],
+      members.map((member) => [`${member.namespace}/${member.name}`, member.state, member.firstTime, member.node]),
+    )}`,
+  ];
+  return sections.join('\n\n');
+}
+
+function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
+  const { impact, suspectedChange, supersededBy, parent, flags, flaps, confidence, severity, openedTime, resolvedTime } = incident;
+  const age = formatDuration(Date.parse(resolvedTime ?? new Date(nowMs).toISOString()) - Date.parse(openedTime));
+  const notes = [confidence, severity, ...flags, ...(flaps > 0 ? [`flapped ${flaps} times`] : [])].join(', ');
+  const { text, secondsBefore, confidence: sure } = (suspectedChange ?? {}) as { text?: string; secondsBefore?: number; confidence?: string };
+  return [
+    incident.summary,
+    '',
+    `Cause     ${incident.scenario}/${causeOf(incident)}: ${notes}`,
+    `Subject   ${subjectOf(incident)} in cluster ${incident.cluster}`,
+    `State     ${stateOf(incident)}; opened ${openedTime}, ${resolvedTime === null ? `${age} ago` : `resolved ${resolvedTime}, after ${age}`}`,
+    ...(impact === null ? [] : [`Impact    ${impact.affected} pods affected, ${impact.ready} of ${impact.desired} ready`]),
+    `Change    ${text === undefined ? 'none found just before' : `${text}, ${formatDuration((secondsBefore ?? 0) * 1_000)} before (${sure})`}`,
+    ...(supersededBy === null ? [] : [`Because   of incident ${supersededBy}`]),
+    ...(parent === null ? [] : [`Part of   incident ${parent}`]),
+    `Id        ${incident.id}`,
+  ];
+}
+
+/** Title, explanation and numbered steps with their commands, indented by two. */
+export function adviceLines(advice: AdviceJson): string[] {
+  return [
+    `  ${advice.title}: ${advice.explanation}`,
+    ...advice.steps.flatMap((step, index) => [`    ${index + 1}. ${step.text}`, ...(step.command === undefined ? [] : [`       $ ${step.command}`])]),
+    ...(advice.avoid === '' ? [] : [`    ! ${advice.avoid}`]),
+  ];
+}
