@@ -189,11 +189,12 @@ async function readEmbedded(directory: string, take: (records: readonly LogRecor
   }
 }
 
-/** One process owns the embedded parts. */
+/** One process owns the embedded parts; a running podtrail has them. */
 function withRemedy(error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message?: string };
-  if (code !== 'PODTRAIL_LOG_LOCKED' && code !== 'PODTRAIL_STORE_LOCKED') return error;
-  return new CommandError(EXIT.refused, `${message}; stop podtrail first, try on a copy of the directory, or backtest with --recording`, { cause: error });
+  if (code === 'PODTRAIL_LOG_LOCKED') return new CommandError(EXIT.refused, `${message}; stop it first, or backtest with --recording`, { cause: error });
+  if (code === 'PODTRAIL_STORE_LOCKED') return new CommandError(EXIT.refused, `${message}, or backtest with --recording`, { cause: error });
+  return error;
 }
 
 /** A consumer group of its own takes no partition from the processors, and commits nothing. */
