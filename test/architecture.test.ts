@@ -82,7 +82,8 @@ test('no default exports, no enums, no files beyond their size', () => {
   for (const file of FOLDERS.flatMap(sources)) {
     const text = readFileSync(join(ROOT, file), 'utf8');
     if (/^export default/m.test(text)) wrong.push(`${file} has a default export`);
-    const isTable = /^processor\/catalogue\//.test(file);
+    // Tables of text and of field names are as long as what they list.
+    const isTable = /^processor\/catalogue\/|^processor\/capacity\/known-fields\.ts$/.test(file);
     if (!isTable && text.split('\n').length > 400) wrong.push(`${file} is longer than 400 lines`);
   }
   assert.deepEqual(wrong, []);
