@@ -100,7 +100,7 @@ export async function waitWhile(what: string, podtrail: PodtrailProcess, isDone:
     if (podtrail.hasExited() || performance.now() > deadlineMs) {
       throw new Error(`waited in vain: ${what}${podtrail.hasExited() ? ', the process has ended' : ''}\n${podtrail.output().slice(-4_000)}`);
     }
-    await delay(50);
+    await delay(20);
   }
 }
 
