@@ -1,0 +1,5 @@
+/** The goals that are measured here, in the order of their worth. */
+import type { Goal } from '../goal.ts';
+import { processorSpeed, rulesCost } from './processor.ts';
+
+export const GOALS: readonly Goal[] = [processorSpeed, rulesCost];
