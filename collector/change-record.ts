@@ -60,6 +60,8 @@ const sessionEnd = z.object({
   type: z.literal('SESSION_END'),
   /** Why the stream has a gap from here: 410, stalled, relist, stopped, back_pressure, … */
   reason,
+  /** Until when the session is known to have been complete, observed time: a connection may be dead long before anyone knows. Default: t. */
+  completeTimeMs: timeMs.optional(),
   /** The final count of promise 4; heartbeats no longer name the session. */
   counters: z.object({ received: count, suppressed: count, rejected: count, appended: count }).optional(),
 });
@@ -72,6 +74,8 @@ const sessionCounters = z.object({
   nextSeq: count,
   /** Listed completely and watching now. */
   inSync: z.boolean(),
+  /** As in SESSION_END, of a session that is listed but not connected. */
+  completeTimeMs: timeMs.optional(),
   /** Promise 4, since the session began: received = suppressed + rejected + appended. */
   received: count,
   suppressed: count,

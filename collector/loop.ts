@@ -81,6 +81,8 @@ export interface Loop {
   session: Session | undefined;
   /** Connected, or between two watches without trouble: what there was to know is known. */
   live: boolean;
+  /** Observed time up to which the session has received all there was; undefined before its list is whole. */
+  completeTimeMs: number | undefined;
   /** Endings and failures in a row without anything received. */
   failures: number;
   /** Monotonic, ms. */
@@ -100,6 +102,7 @@ export function createLoop(cluster: string, target: Target, timing: Timing, deps
     status: { state: 'waiting', lastRecordTimeMs: undefined, reason: undefined },
     session: undefined,
     live: false,
+    completeTimeMs: undefined,
     failures: 0,
     lastRequestMs: Number.NEGATIVE_INFINITY,
     troubleMs: Number.NEGATIVE_INFINITY,
@@ -113,9 +116,10 @@ export function enterState(loop: Loop, state: LoopState, reason?: string): void 
   loop.deps.changed(loop.status);
 }
 
-/** Something came in. */
+/** Something came in: what was before it came before it. */
 export function touch(loop: Loop): void {
-  loop.status = { ...loop.status, lastRecordTimeMs: loop.deps.nowMs() };
+  loop.completeTimeMs = loop.deps.nowMs();
+  loop.status = { ...loop.status, lastRecordTimeMs: loop.completeTimeMs };
 }
 
 /** Before a request: keeps them a second apart, whatever else went wrong. `atOnce`: this one may follow the last directly. */

@@ -25,7 +25,7 @@ export function createReflector(cluster: string, target: Target, timing: Timing,
       while (!signal.aborted) {
         const ending = await runSession(loop, notes, signal);
         const hadSession = loop.session !== undefined;
-        closeSession(loop, signal.aborted ? deps.stopReason() : ending.reason);
+        closeSession(loop, signal.aborted ? deps.stopReason() : ending.reason, signal.aborted && loop.live ? undefined : loop.completeTimeMs);
         if (!signal.aborted) await recover(loop, notes, ending, hadSession, signal);
       }
       enterState(loop, 'stopped');
@@ -33,7 +33,8 @@ export function createReflector(cluster: string, target: Target, timing: Timing,
     status: () => loop.status,
     counters() {
       const counters = loop.session?.counters();
-      return counters && { ...counters, inSync: counters.inSync && loop.live };
+      if (counters === undefined || loop.live) return counters;
+      return { ...counters, inSync: false, ...(loop.completeTimeMs !== undefined && { completeTimeMs: loop.completeTimeMs }) };
     },
   };
 }
@@ -43,10 +44,12 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
   const stopped: Ending = { reason: 'stopped', verb: 'list' };
   await pace(loop, signal);
   const full = performance.now() >= loop.fullDueMs;
+  let askedTimeMs = 0;
   const snapshot = await deps.api.listSlots.run(async () => {
     await deps.ensureIdentity(signal, loop.troubleMs);
     if (signal.aborted) return undefined;
     enterState(loop, 'listing', loop.status.reason);
+    askedTimeMs = deps.nowMs();
     return takeSnapshot(target, full, { ...deps, backoff: timing.backoff }, signal);
   }, signal);
   if (snapshot === undefined) return stopped;
@@ -57,6 +60,7 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
   notes.forget();
   loop.live = true;
   touch(loop);
+  loop.completeTimeMs = askedTimeMs; // the list is of then, and no watch has shown what came after it
   deps.metrics.listed(cluster, target.resource);
   deps.log.debug({ ...target, listed: snapshot.listed, full }, 'listed');
   return followWatches(loop, snapshot.session, snapshot.resourceVersion, signal);
@@ -66,12 +70,13 @@ function listEndReason({ kind }: ApiFailure): string {
   return kind === 'gone' ? 'list_expired' : 'list_failed';
 }
 
-function closeSession(loop: Loop, reason: string): void {
+function closeSession(loop: Loop, reason: string, completeTimeMs: number | undefined): void {
   if (loop.session === undefined) return;
-  loop.session.close(reason);
+  loop.session.close(reason, completeTimeMs);
   loop.deps.sessionEnded(loop.session.counters());
   loop.session = undefined;
   loop.live = false;
+  loop.completeTimeMs = undefined;
 }
 
 /** What to do after a session before the next one begins. */

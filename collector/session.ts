@@ -44,8 +44,8 @@ export interface Session {
   change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown, specBytes?: Buffer): void;
   /** Something came that is not even an object, e.g. a line that is not JSON. `reason` reaches the dead letters: no content in it. */
   reject(reason: string): void;
-  /** Ends the session; idempotent. `reason` as in SESSION_END. */
-  close(reason: string): void;
+  /** Ends the session; idempotent. `reason` and `completeTimeMs` as in SESSION_END. */
+  close(reason: string, completeTimeMs?: number): void;
   counters(): SessionCounters;
 }
 
@@ -114,10 +114,10 @@ export function createSession(options: SessionOptions): Session {
       if (state === 'listing') itemsListed += 1;
       out.reject({ uid: '', rv: '' }, reason);
     },
-    close(reason) {
+    close(reason, completeTimeMs) {
       if (state === 'closed') return;
       state = 'closed';
-      out.mark({ type: 'SESSION_END', reason: reason.slice(0, MAX_REASON) });
+      out.mark({ type: 'SESSION_END', reason: reason.slice(0, MAX_REASON), ...(completeTimeMs !== undefined && { completeTimeMs }) });
     },
     counters: () => ({ session, resource, scope: options.scope, inSync: state === 'watching', ...out.counters() }),
   };

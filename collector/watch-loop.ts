@@ -91,9 +91,11 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   if (end.kind === 'closed') reader.finish();
   const failure = reader.failure();
   if (failure !== undefined) end = { kind: 'failed', failure };
-  if (end.kind !== 'closed') loop.live = false;
+  if (end.kind !== 'closed' && !signal.aborted) loop.live = false;
   const empty = end.kind === 'closed' && reader.lines() === 0 && performance.now() - startMs < Math.min(timing.emptyWatchMs, timeoutSeconds * 500);
-  if (reader.lines() > 0 || (end.kind === 'closed' && !empty)) loop.failures = 0;
+  const whole = end.kind === 'closed' && !empty;
+  if (whole) loop.completeTimeMs = loop.deps.nowMs();
+  if (reader.lines() > 0 || whole) loop.failures = 0;
   return { version: reader.version(), lines: reader.lines(), empty, end };
 }
 

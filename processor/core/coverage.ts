@@ -73,8 +73,8 @@ export function emitBlindness(state: ClusterState, emitter: Emitter): void {
   }
 }
 
-function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit<SyncState, 'inSync'>): void {
-  const sync = { ...next, inSync: false };
+function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit<SyncState, 'inSync' | 'sightFromMs'>): void {
+  const sync = { ...next, inSync: false, sightFromMs: 0 };
   state.meta.sync[key] = sync;
   sights.delete(state.meta);
   emitCoverage(state, emitter, key, sync, 0);
@@ -85,19 +85,35 @@ function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTim
   const before = state.meta.sync[key] as SyncState;
   const late = syncedTimeMs < before.blindFromMs;
   emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, late ? before.blindFromMs : state.meta.streamTimeMs);
-  state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, reason: '' };
+  state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, sightFromMs: syncedTimeMs, reason: '' };
   sights.delete(state.meta);
 }
 
 /**
+ * The earliest session that sees is another one than before: a collector that was restarted sooner than its silence was noticed, or one
+ * of two that died. Between the last of those before and the first of these nobody saw.
+ */
+function takeOver(state: ClusterState, emitter: Emitter, key: string, sightFromMs: number): void {
+  const before = state.meta.sync[key] as SyncState;
+  if (sightFromMs === before.sightFromMs) return;
+  state.meta.sync[key] = { ...before, sightFromMs };
+  const earlier = Object.values(state.meta.sessions).filter((s) => s.syncedTimeMs > 0 && s.syncedTimeMs < sightFromMs && scopeKey(s.resource, s.scope) === key);
+  if (earlier.length === 0) return;
+  const blindFromMs = Math.max(...earlier.map(({ completeTimeMs }) => completeTimeMs));
+  if (blindFromMs < sightFromMs) emitCoverage(state, emitter, key, { ...before, blindFromMs, reason: 'collector_restarted' }, sightFromMs);
+}
+
+/**
  * Recomputes what is in sync at stream time `nowMs`. `why` is the reason for what is lost now. Returns the keys that came into
- * sync. A session whose sign of life is older than SILENCE_MS does not count, and its resource is blind from that sign on.
+ * sync. A session whose sign of life is older than SILENCE_MS does not count. A resource is blind from when its sessions were complete last.
  */
 export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number, why: string): readonly string[] {
   const best = new Map<string, Life>();
+  const complete = new Map<string, number>();
   for (const session of Object.values(state.meta.sessions)) {
-    if (session.phase !== 'synced') continue;
     const key = scopeKey(session.resource, session.scope);
+    if (session.syncedTimeMs > 0) complete.set(key, Math.max(complete.get(key) ?? 0, session.completeTimeMs));
+    if (session.phase !== 'synced') continue;
     const known = best.get(key) ?? { aliveTimeMs: 0, syncedTimeMs: Number.POSITIVE_INFINITY };
     const alive = nowMs - session.aliveTimeMs <= SILENCE_MS;
     best.set(key, {
@@ -111,16 +127,30 @@ export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number
     const before = state.meta.sync[key] as SyncState;
     const now = best.get(key);
     const seeing = now !== undefined && nowMs - now.aliveTimeMs <= SILENCE_MS;
+    if (seeing && before.inSync) takeOver(state, emitter, key, now.syncedTimeMs);
     if (seeing && !before.inSync) {
       setInSync(state, emitter, key, now.syncedTimeMs);
       gained.push(key);
     } else if (!seeing && before.inSync) {
-      setBlind(state, emitter, key, { uncollectable: false, blindFromMs: now?.aliveTimeMs ?? nowMs, reason: now === undefined ? why : 'collector_silent' });
+      setBlind(state, emitter, key, { uncollectable: false, blindFromMs: complete.get(key) ?? nowMs, reason: now === undefined ? why : 'collector_silent' });
       lost = true;
     }
   }
   if (lost || gained.length > 0) emitCluster(state, emitter);
   return gained;
+}
+
+/**
+ * A session that ends while its resource is blind may have been complete for a shorter time than was believed when that began: then
+ * an interval goes before.
+ */
+export function extendBlindness(state: ClusterState, emitter: Emitter, ended: SessionState, reason: string): void {
+  const key = scopeKey(ended.resource, ended.scope);
+  const sync = state.meta.sync[key];
+  if (sync === undefined || sync.inSync || ended.syncedTimeMs === 0) return;
+  const others = Object.values(state.meta.sessions).filter((s) => s.session !== ended.session && s.syncedTimeMs > 0 && scopeKey(s.resource, s.scope) === key);
+  const blindFromMs = Math.max(ended.completeTimeMs, ...others.map(({ completeTimeMs }) => completeTimeMs));
+  if (blindFromMs < sync.blindFromMs) emitCoverage(state, emitter, key, { ...sync, blindFromMs, reason }, sync.blindFromMs);
 }
 
 interface Life {
@@ -187,6 +217,8 @@ function applyCounters(session: SessionState, counters: SessionCounters, nowMs: 
     rejected,
     appended,
     aliveTimeMs: counters.inSync ? nowMs : session.aliveTimeMs,
+    completeTimeMs:
+      counters.inSync && !hole && session.phase === 'synced' ? nowMs : Math.min(session.completeTimeMs, counters.completeTimeMs ?? Number.POSITIVE_INFINITY),
     phase: hole ? 'broken' : session.phase,
   };
 }

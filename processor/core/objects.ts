@@ -8,7 +8,7 @@ import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../.
 import type { DeadLetterRow } from '../../sql/rows.ts';
 import { disruptionOf } from '../scenarios/disruption.ts';
 import { noteChange } from './changes.ts';
-import { emitSession, expectResource } from './coverage.ts';
+import { emitSession, expectResource, extendBlindness } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
 import { foldHistory } from './pod-history.ts';
@@ -44,7 +44,9 @@ export function applySessionRecord(state: ClusterState, emitter: Emitter, record
   }
   const hole = known === undefined ? record.seq > 0 : record.seq > known.nextSeq;
   const base = known ?? newSession(record, meta.streamTimeMs);
-  const session: SessionState = { ...base, nextSeq: record.seq + 1, aliveTimeMs: meta.streamTimeMs, phase: hole ? 'broken' : base.phase };
+  const phase = hole ? 'broken' : base.phase;
+  const completeTimeMs = phase === 'broken' ? base.completeTimeMs : meta.streamTimeMs;
+  const session: SessionState = { ...base, nextSeq: record.seq + 1, aliveTimeMs: meta.streamTimeMs, completeTimeMs, phase };
   meta.sessions[record.session] = session;
   if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
   const applied = applyGuarded(state, emitter, session, record);
@@ -69,7 +71,7 @@ function applyGuarded(state: ClusterState, emitter: Emitter, session: SessionSta
 function newSession(record: SessionRecord, nowMs: number): SessionState {
   const { session, run, resource, scope } = record;
   const counters = { received: 0, suppressed: 0, rejected: 0, appended: 0, applied: 0, duplicate: 0, deadLettered: 0 };
-  const times = { firstTimeMs: nowMs, syncedTimeMs: 0, aliveTimeMs: nowMs };
+  const times = { firstTimeMs: nowMs, syncedTimeMs: 0, aliveTimeMs: nowMs, completeTimeMs: nowMs };
   return { session, run, resource, scope, nextSeq: 0, phase: 'listing', listRv: '', listedCount: 0, ...times, ...counters };
 }
 
@@ -108,12 +110,19 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
     case 'SNAPSHOT_END':
       return endSnapshot(state, emitter, session, record.count);
     case 'SESSION_END':
-      dropListed(state, session);
-      emitSession(state, emitter, update(state, session, { ...record.counters, phase: 'ended', listedCount: 0 }));
-      return { ...NOTHING, lost: record.reason };
+      return endSession(state, emitter, session, record);
     default:
       return applyChange(state, emitter, session, record);
   }
+}
+
+function endSession(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'SESSION_END' }>): Applied {
+  const completeTimeMs = Math.min(session.completeTimeMs, record.completeTimeMs ?? session.completeTimeMs);
+  dropListed(state, session);
+  const ended = update(state, session, { ...record.counters, phase: 'ended', completeTimeMs, listedCount: 0 });
+  emitSession(state, emitter, ended);
+  extendBlindness(state, emitter, ended, record.reason);
+  return { ...NOTHING, lost: record.reason };
 }
 
 /** Letters of the core are named by session and seq: the log's offset is the shell's to know. */

@@ -49,6 +49,8 @@ export interface SessionState {
   readonly syncedTimeMs: number;
   /** Last record of it, or heartbeat that named it in sync. */
   readonly aliveTimeMs: number;
+  /** Until when nothing of it is missing; once it is broken or ended this stays. */
+  readonly completeTimeMs: number;
   readonly received: number;
   readonly suppressed: number;
   readonly rejected: number;
@@ -63,6 +65,8 @@ export interface SyncState {
   readonly inSync: boolean;
   /** Start of the blind interval while not in sync. */
   readonly blindFromMs: number;
+  /** While in sync: when the list of the earliest of the sessions that see was whole. */
+  readonly sightFromMs: number;
   readonly reason: string;
   /** It cannot be collected at all (forbidden, not served): nobody waits for it, and absence is never read from it. */
   readonly uncollectable: boolean;

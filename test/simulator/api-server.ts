@@ -63,6 +63,8 @@ export interface ApiServer {
   breakWatches(): void;
   /** Nothing comes on the watches that are open. */
   silenceWatches(): void;
+  /** Watches on which nothing came any more when their collector died: nobody can tell what they missed. */
+  unheard(): readonly { readonly fromMs: number; readonly toMs: number }[];
   client(machine: Machine, clock: ServerClock): ApiClient;
 }
 
@@ -71,6 +73,9 @@ const WATCH_STALL_MS = 150_000;
 const BOOKMARK_MS = 60_000;
 
 interface Watcher {
+  readonly machine: Machine;
+  /** Since when nothing comes, on the simulation's clock. */
+  silentMs(): number | undefined;
   wake(): void;
   break(): void;
   silence(): void;
@@ -150,6 +155,10 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     },
     silenceWatches() {
       for (const watcher of watchers) watcher.silence();
+    },
+    unheard() {
+      const silent = [...watchers].filter((watcher) => !watcher.machine.alive && watcher.silentMs() !== undefined);
+      return silent.map((watcher) => ({ fromMs: (watcher.silentMs() ?? 0) + skewMs, toMs: watcher.machine.diedMs + skewMs }));
     },
     client: (machine, clock) => {
       const ask = <T>(effect: () => ApiResult<T>): Promise<ApiResult<T>> => request(server, machine, clock, random, effect);
@@ -249,14 +258,14 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
   return new Promise((resolve) => {
     let next = history.findIndex(({ rv }) => compareResourceVersions(rv, wanted.resourceVersion) > 0);
     if (next < 0) next = history.length;
-    let isSilent = false;
+    let silentMs: number | undefined;
     let isOver = false;
     let isAwake = false;
     const finish = (end: WatchEnd): void => {
-      if (isOver) return;
+      if (isOver || !machine.alive) return;
       isOver = true;
       watchers.delete(watcher);
-      if (machine.alive) resolve(end);
+      resolve(end);
     };
     const send = (bytes: Buffer): void => {
       const cut = random.int(0, bytes.length);
@@ -269,18 +278,20 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
       return change === undefined ? undefined : line(change.type, change.object);
     };
     const deliver = (): void => {
-      for (let bytes = pending(); bytes !== undefined && !isOver && !isSilent && machine.alive; bytes = pending()) {
+      for (let bytes = pending(); bytes !== undefined && !isOver && silentMs === undefined && machine.alive; bytes = pending()) {
         next += 1;
         send(bytes);
       }
     };
     const bookmark = (): void => {
-      if (isOver || isSilent || !machine.alive) return;
+      if (isOver || silentMs !== undefined || !machine.alive) return;
       deliver();
       send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
       time.after(random.between(0.8, 1.2) * BOOKMARK_MS, bookmark);
     };
     const watcher: Watcher = {
+      machine,
+      silentMs: () => silentMs,
       wake() {
         if (isAwake || isOver) return;
         isAwake = true;
@@ -290,12 +301,12 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
         });
       },
       break() {
-        const bytes = isSilent ? undefined : pending();
+        const bytes = silentMs !== undefined ? undefined : pending();
         if (bytes !== undefined) send(bytes.subarray(0, random.int(0, bytes.length - 1)));
         finish({ kind: 'failed', failure: { kind: 'network', message: 'connection lost' } });
       },
       silence() {
-        isSilent = true;
+        silentMs ??= time.now();
         time.after(WATCH_STALL_MS, () => finish({ kind: 'stalled' }));
       },
     };
@@ -310,7 +321,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     watcher.wake();
     time.after(random.between(0.2, 1) * BOOKMARK_MS, bookmark);
     time.after(wanted.timeoutSeconds * 1_000, () => {
-      if (isSilent) return;
+      if (silentMs !== undefined) return;
       deliver();
       finish({ kind: 'closed' });
     });

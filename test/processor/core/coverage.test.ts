@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createDriver, rawPod } from '../../helpers/driver.ts';
+import type { ChangeRecord, SessionRecord } from '../../../collector/change-record.ts';
+import { createDriver, rawPod, START_MS } from '../../helpers/driver.ts';
 
 const coverageOf = (driver: ReturnType<typeof createDriver>, resource = 'pods') =>
   driver.replay
@@ -39,6 +40,49 @@ test('silence of the collector is blindness from its last sign of life, and a la
   driver.silence(60);
   driver.list('pods', [rawPod('a')]);
   assert.deepEqual(coverageOf(driver).at(-1), [70, 60, 'collector_silent']);
+});
+
+/** SESSION_END of the driver's last session of pods, complete until that many seconds ago. */
+function endOf(driver: ReturnType<typeof createDriver>, secondsAgo: number): ChangeRecord {
+  const last = driver.records.findLast((record) => 'seq' in record) as SessionRecord;
+  const { v, cluster, run, session, seq, resource, scope } = last;
+  const t = START_MS + driver.now() * 1_000;
+  return { v, cluster, run, session, seq: seq + 1, resource, scope, t, type: 'SESSION_END', reason: '410', completeTimeMs: t - secondsAgo * 1_000 };
+}
+
+test('a session that ends with a connection long dead makes the resource blind from when that was complete last', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(150);
+  driver.push(endOf(driver, 120));
+  driver.list('pods', [rawPod('a')]);
+  assert.deepEqual(coverageOf(driver).at(-1), [30, 120, '410']);
+});
+
+test('blindness that began later than that is preceded by another interval', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(100);
+  driver.silence(60);
+  driver.push({ v: 1, cluster: { uid: 'cluster-uid', name: 'test' }, run: 'run-2', t: START_MS + driver.now() * 1_000, type: 'RUN_BEGIN', resources: [] });
+  driver.push(endOf(driver, 120));
+  driver.list('pods', [rawPod('a')]);
+  assert.deepEqual(coverageOf(driver).slice(1), [
+    [100, 60, 'collector_silent'],
+    [40, 60, '410'],
+  ]);
+});
+
+test('a collector that is restarted before its silence is noticed leaves a gap all the same', () => {
+  const first = createDriver();
+  first.begin({ pods: [rawPod('a')] });
+  first.advance(10);
+  const second = createDriver({ run: 'run-2', replay: first.replay, startRv: 2_000 });
+  second.silence(20);
+  second.begin({ pods: [rawPod('a')] });
+  assert.deepEqual(coverageOf(first), [[0, 0, 'starting']]);
+  second.advance(20);
+  assert.deepEqual(coverageOf(first).at(-1), [10, 10, 'collector_restarted']);
 });
 
 test('a hole in the sequence makes the resource blind, and its records still count as facts', () => {
