@@ -8,6 +8,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { LogRecord } from '../collector/change-log/change-log.ts';
 import type { ChangeRecord } from '../collector/change-record.ts';
+import type { ClusterRef } from '../collector/change-record.ts';
 import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { PartitionManifest } from '../sql/checkpoints.ts';
 import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
@@ -140,9 +141,10 @@ export class Partition {
       const tracked = await trackRestored(this.#deps, this.#options, clusterUid);
       if (tracked !== undefined) this.#clusters.set(clusterUid, tracked);
       const { meta } = tracked?.state ?? { meta: { generation: 0, count: 0 } };
-      const isBehind = meta.generation < generation || (meta.generation === generation && meta.count < count);
+      // One of another generation, a zombie's, may be ahead of the one that is named or behind it: only its own offset says where it stands.
+      const isNamed = meta.generation === generation && meta.count >= count;
       const from = tracked?.nextOffset ?? earliest; // without a checkpoint that is whole: from the beginning
-      if (isBehind && from < next) next = from;
+      if (!isNamed && from < next) next = from;
     }
     this.#nextOffset = next;
     this.#done = { nextOffset: next, timeMs: manifest.writtenTimeMs };
@@ -253,11 +255,18 @@ export class Partition {
         this.#refused.set(record.key, { reason: conflict, untilMs: now() + REFUSED_MS });
         return undefined;
       }
-      tracked = await trackNew(this.#deps, cluster);
-      await this.#storeBeginning(tracked, record.offset);
+      tracked = await this.#trackBeginning(cluster, record);
     }
     this.#clusters.set(record.key, tracked);
     return tracked;
+  }
+
+  /** Two readers may begin a cluster at once: whoever is late goes on with the other's, since a second generation would shadow its rows. */
+  async #trackBeginning(cluster: ClusterRef, record: LogRecord): Promise<TrackedCluster> {
+    const begun = await trackNew(this.#deps, cluster);
+    const other = begun.state.meta.generation > 1 ? await trackRestored(this.#deps, this.#options, cluster.uid) : undefined;
+    if (other === undefined) await this.#storeBeginning(begun, record.offset);
+    return other ?? begun;
   }
 
   /**

@@ -83,8 +83,16 @@ export function createBroker(time: VirtualTime, random: Random, partitionCount: 
     partition.owner = to;
     partition.next = undefined;
     const isUnheard = random.chance(0.4);
-    const dropped = owner?.machine.alive ? owner.drop(number, isUnheard) : Promise.resolve();
+    const dropped = owner === undefined ? Promise.resolve() : untilGivenUp(owner, number, isUnheard);
     to?.take(number, isUnheard ? Promise.resolve() : dropped);
+  };
+  /** A member that dies while it gives up a partition is waited for no longer than the group's patience. */
+  const untilGivenUp = async (owner: Member, number: number, isUnheard: boolean): Promise<void> => {
+    let isDone = false;
+    void owner.drop(number, isUnheard).then(() => {
+      isDone = true;
+    });
+    while (!isDone && owner.machine.alive) await time.sleep(1_000);
   };
   const open = (): Member[] => [...members].filter((member) => member.isOpen());
 
