@@ -1,195 +1,231 @@
 /**
- * Separate processes, as in production: a collector of three clusters, two processors and an API over a real Kafka broker and one
- * ClickHouse endpoint, with a processor killed and replaced in the middle.
+ * Distributed mode for real: collector, two processors and api as processes of their own over one Kafka and one ClickHouse; a
+ * processor is killed in the middle and another one started. What the API then tells is what one undisturbed replay tells.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Kafka, logLevel } from 'kafkajs';
-import type { LogRecord } from '../../collector/change-log/change-log.ts';
-import type { IncidentJson } from '../../processor/replay.ts';
-import { openClickHouse } from '../../sql/client.ts';
-import { retentionConfig, storeConfig } from '../../sql/config.ts';
-import { fakeKubeconfig, startFakeApiServer } from '../helpers/fake-api-server.ts';
-import { createFleetPlayer } from '../helpers/fleet.ts';
+import { createClient } from '@clickhouse/client';
+import kafkajs from 'kafkajs';
+import { stringify } from 'yaml';
+import { createKafkaChangeLog } from '../../collector/change-log/kafka-change-log.ts';
+import { changeLogConfig, type KafkaOptions } from '../../collector/change-log/config.ts';
+import { type ChangeRecord, decodeChangeRecord } from '../../collector/change-record.ts';
+import { readToEnd } from '../../processor/read-log.ts';
+import { createReplay, type IncidentJson } from '../../processor/replay.ts';
+import { TEST_SERVER_URL } from '../helpers/clickhouse.ts';
+import { fakeKubeconfig, type FakeApiServer, startFakeApiServer } from '../helpers/fake-api-server.ts';
 import { startKafka } from '../helpers/kafka-broker.ts';
-import { assertStoreIsReplay } from '../helpers/log-oracle.ts';
-import { type PodtrailProcess, readMetric, startPodtrail, waitWhile } from '../helpers/podtrail-process.ts';
+import { createPlayedCase, type PlayedCase } from '../helpers/played-case.ts';
+import { type Cli, getJson, runCli, startCli, waitForLine, waitUntil } from '../helpers/podtrail-cli.ts';
+import { silentLog } from '../helpers/silent-log.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 
-const CLUSTERS = { alpha: 'fleet/batch-1.ndjson.gz', beta: 'fleet/batch-2.ndjson.gz', gamma: 'fleet/batch-3.ndjson.gz' } as const;
-const DATABASE = `podtrail_test_${process.pid}`;
-const RETENTION = Object.fromEntries(Object.keys(retentionConfig.shape).map((key) => [key, 3_650]));
-const FACADE = fileURLToPath(new URL('../helpers/chdb-http.ts', import.meta.url));
+const PLAY_SECONDS = 30;
+const KILL_AFTER_SECONDS = 12;
+/** A second before their objects are applied, by the recording's clock. Each opens its incident within the time that is played. */
+const CASES = [
+  { name: 'img-404', fromSeconds: 14 },
+  { name: 'exit-sidecar', fromSeconds: 53 },
+  { name: 'oom-limit', fromSeconds: 53 },
+  { name: 'live-port', fromSeconds: 43 },
+  { name: 'sched-quota-cpu', fromSeconds: 9 },
+  { name: 'sched-selector', fromSeconds: 8 },
+] as const;
+const PARTITIONS = CASES.length;
+const RULES = { thresholds: { unschedulableMs: 10_000 } };
+const TOPIC = `podtrail.e2e.${process.pid}`;
+const DATABASE = `podtrail_test_e2e_${process.pid}`;
 
-/** A ClickHouse endpoint: the server that the environment names, else chDB behind HTTP in a process of its own. */
-async function startStore(directory: string): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const given = process.env['PODTRAIL_TEST_CLICKHOUSE_URL'];
-  if (given !== undefined) return { url: given, stop: async () => {} };
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', FACADE, '--directory', directory], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const stdout = child.stdout;
-  if (stdout === null) throw new Error('no output');
-  const [url] = (await once(createInterface({ input: stdout }), 'line')) as [string];
-  return {
-    url,
-    async stop() {
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
+interface Cluster {
+  readonly name: string;
+  readonly uid: string;
+  readonly server: FakeApiServer;
+  readonly played: PlayedCase;
 }
 
-/** Everything in a topic, by partition. */
-async function readTopic(brokers: string[], topic: string): Promise<Map<number, LogRecord[]>> {
-  const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, BigInt(high)]));
-  await admin.disconnect();
-  const contents = new Map<number, LogRecord[]>([...ends.keys()].map((partition) => [partition, []]));
-  const isComplete = (): boolean => [...ends].every(([partition, end]) => end === 0n || contents.get(partition)?.at(-1)?.offset === end - 1n);
-  const consumer = kafka.consumer({ groupId: `${topic}-oracle` });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await new Promise<void>((resolve, reject) => {
-    consumer
-      .run({
-        eachMessage: async ({ partition, message }) => {
-          const { offset, key, value, timestamp } = message;
-          contents.get(partition)?.push({ offset: BigInt(offset), key: String(key), value: value ?? new Uint8Array(), timeMs: Number(timestamp) });
-          if (isComplete()) resolve();
-        },
-      })
-      .catch(reject);
-  });
-  await consumer.disconnect();
-  return contents;
-}
-
-const urlIn = (podtrail: PodtrailProcess, msg: string): string => String(podtrail.lines().find((line) => line.msg === msg)?.['url'] ?? '');
-
-async function isCaughtUp(processors: readonly PodtrailProcess[]): Promise<boolean> {
-  const lags = await Promise.all(processors.map((p) => readMetric(urlIn(p, 'metrics listening'), 'podtrail_processor_lag_records')));
-  return lags.some((lag) => lag !== undefined) && lags.every((lag) => lag === undefined || lag === 0);
-}
-
-/** All pages of /v1/incidents, oldest first. */
-async function incidentsOver(url: string): Promise<IncidentJson[]> {
-  const items: IncidentJson[] = [];
-  for (let cursor = ''; ; ) {
-    const from = '2026-11-01T00:00:00Z';
-    const query = new URLSearchParams({ from, limit: '100', ...(cursor !== '' && { cursor }) });
-    const response = await fetch(`${url}/v1/incidents?${query}`);
-    assert.equal(response.status, 200, await response.clone().text());
-    const page = (await response.json()) as { items: IncidentJson[]; next: string | null };
-    items.push(...page.items);
-    if (page.next === null) return items;
-    cursor = page.next;
+/** A uid whose records Kafka puts into this partition, so that every partition has a cluster and every processor some work. */
+function uidInPartition(name: string, partition: number): string {
+  const choose = kafkajs.Partitioners.DefaultPartitioner();
+  const partitionMetadata = Array.from({ length: PARTITIONS }, (_, partitionId) => ({
+    partitionErrorCode: 0,
+    partitionId,
+    leader: 1,
+    replicas: [1],
+    isr: [1],
+  }));
+  for (let attempt = 0; ; attempt++) {
+    const uid = `${name}-${attempt}`;
+    if (choose({ topic: TOPIC, partitionMetadata, message: { key: uid, value: '' } } as never) === partition) return uid;
   }
 }
 
-const told = (incidents: readonly IncidentJson[]): string[] =>
-  incidents
-    .map((i) =>
-      JSON.stringify([
-        i.id,
-        i.cluster,
-        i.scenario,
-        i.cause,
-        i.detail,
-        i.subject,
-        i.state,
-        i.resolution,
-        i.openedTime,
-        i.resolvedTime,
-        i.flaps,
-        i.pods.map((p) => p.uid).sort(),
-      ]),
-    )
-    .sort();
-
-test('roles as separate processes give what one process gives, over the death of a processor', async (t) => {
-  const kafka = await startKafka();
-  if ('skip' in kafka) {
-    t.skip(kafka.skip);
-    return;
-  }
-  const folder = tempFolder();
-  const store = await startStore(`${folder.path}/store`);
-  const servers = await Promise.all(Object.keys(CLUSTERS).map((name) => startFakeApiServer({ clusterUid: `uid-of-${name}` })));
-  const urls = Object.fromEntries(Object.keys(CLUSTERS).map((name, i) => [name, servers[i]!.url]));
-  const topic = `podtrail.test.${process.pid}`;
-  const changeLog = { kind: 'kafka', brokers: kafka.brokers, topic, partitions: 4, replication: 1, sessionTimeoutMs: 6_000, heartbeatIntervalMs: 1_000 };
-  const settings = { url: store.url, database: DATABASE, retention: RETENTION };
-  const config = folder.write(
-    'podtrail.json',
-    JSON.stringify({
-      collector: { kubeconfig: folder.write('kubeconfig', fakeKubeconfig(urls)), startJitterSeconds: 0 },
-      changeLog,
-      processor: { flushIntervalMs: 100, checkpointIntervalSeconds: 1, groupId: topic },
-      store: settings,
-      api: { port: 0, maxRangeDays: 3_660 },
-      operations: { port: 0 },
+async function startClusters(): Promise<Cluster[]> {
+  return Promise.all(
+    CASES.map(async ({ name, fromSeconds }, index) => {
+      const uid = uidInPartition(name, index);
+      const server = await startFakeApiServer({ clusterUid: uid });
+      after(() => server.close());
+      return { name, uid, server, played: createPlayedCase(server, name, fromSeconds, PLAY_SECONDS) };
     }),
   );
-  const role = (...args: string[]): PodtrailProcess => startPodtrail([...args, '--config', config]);
-  const started: PodtrailProcess[] = [];
-  const start = (...args: string[]): PodtrailProcess => {
-    const podtrail = role(...args);
-    started.push(podtrail);
-    return podtrail;
-  };
-  try {
-    const migrated = await role('migrate').exited;
-    assert.equal(migrated.code, 0);
-    const players = Object.values(CLUSTERS).map((recording, i) => createFleetPlayer(servers[i]!, recording));
-    const flags = Object.keys(CLUSTERS).flatMap((name) => ['--cluster', `${name}=${name}`]);
-    const collector = start('collector', ...flags);
-    const [first, second] = [start('processor'), start('processor')];
-    const api = start('api');
-    for (const server of servers) await waitWhile('watches are open', collector, () => server.watching('pods') > 0 && server.watching('events') > 0);
-    const assigned = (p: PodtrailProcess): number => p.lines().filter((line) => line.msg === 'partition assigned').length;
-    await waitWhile('both processors have partitions', second, () => assigned(first) > 0 && assigned(second) > 0);
+}
 
-    await Promise.all(players.map((player) => player.play(Math.floor(player.left() / 2), 4_000)));
-    first.kill('SIGKILL');
-    const third = start('processor');
-    await Promise.all(players.map((player) => player.play(player.left(), 4_000)));
-    await waitWhile('the new processor has partitions', third, () => assigned(third) > 0);
-    collector.kill('SIGTERM');
-    assert.deepEqual(await collector.exited, { code: 0, signal: null });
-    await waitWhile('the processors have caught up', third, () => isCaughtUp([second, third]));
-    for (const processor of [second, third]) {
-      processor.kill('SIGTERM');
-      assert.deepEqual(await processor.exited, { code: 0, signal: null }, processor.output().slice(-2_000));
-    }
-
-    const client = await openClickHouse(storeConfig.parse(settings));
-    try {
-      const replay = await assertStoreIsReplay(client.client, storeConfig.parse(settings), await readTopic(kafka.brokers, topic));
-      assert.ok(replay.incidents().length >= 40, `${replay.incidents().length} incidents`);
-      const url = /podtrail is at (\S+)/.exec(api.output())?.[1] ?? '';
-      // A list shows the first 20 pods of an incident; no recorded one has more.
-      assert.deepEqual(told(await incidentsOver(url)), told(replay.incidents()));
-      const balance = (await (await fetch(`${url}/v1/balance?from=2026-11-01T00:00:00Z`)).json()) as {
-        balanced: boolean;
-        clusters: { deadLettered: number; difference: number }[];
-      };
-      assert.deepEqual([balance.balanced, balance.clusters.map((c) => [c.deadLettered, c.difference])], [true, balance.clusters.map(() => [0, 0])]);
-      assert.equal(balance.clusters.length, 3);
-    } finally {
+/** One ClickHouse that several processes share: the server given, else chDB behind its HTTP interface. */
+async function startClickHouse(): Promise<string> {
+  if (TEST_SERVER_URL !== undefined) {
+    after(async () => {
+      const client = createClient({ url: TEST_SERVER_URL });
+      await client.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` });
       await client.close();
-    }
-    api.kill('SIGTERM');
-    assert.deepEqual(await api.exited, { code: 0, signal: null });
-  } finally {
-    for (const podtrail of started) if (!podtrail.hasExited()) podtrail.kill('SIGKILL');
-    for (const server of servers) await server.close();
-    await store.stop();
-    await kafka.stop();
+    });
+    return TEST_SERVER_URL;
   }
+  const script = fileURLToPath(new URL('../helpers/chdb-http.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, '--directory', tempFolder().path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  after(kill);
+  const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
+  return chunk.toString().trim();
+}
+
+/** Partitions that a processor has, by its own metrics. */
+async function partitionsOf(metricsUrl: string): Promise<number[]> {
+  const text = await fetch(`${metricsUrl}/metrics`).then((response) => response.text());
+  return [...text.matchAll(/^podtrail_processor_lag_records\{partition="(\d+)"\}/gm)].map((match) => Number(match[1])).sort((a, b) => a - b);
+}
+
+async function startProcessor(config: string): Promise<{ readonly cli: Cli; readonly metricsUrl: string }> {
+  const cli = startCli(['processor', '--config', config]);
+  return { cli, metricsUrl: await waitForLine(cli, /"url":"(http:[^"]+)","msg":"metrics listening"/, 60_000) };
+}
+
+async function stop(cli: Cli): Promise<void> {
+  cli.kill('SIGTERM');
+  const { code, stderr } = await cli.ended;
+  assert.equal(code, 0, stderr);
+}
+
+/** What tells one incident from another, without what depends on the moment. */
+function essence({ cluster, scenario, cause, flags, detail, subject, pods, state, resolution }: IncidentJson): object {
+  return { cluster, scenario, cause, flags, detail, subject, pods: pods.map((pod) => pod.uid).sort(), state, resolution };
+}
+
+const byKey = (a: IncidentJson, b: IncidentJson): number => (`${a.cluster}/${a.id}` < `${b.cluster}/${b.id}` ? -1 : 1);
+
+/** Fields that the replay and the API both have. */
+function common(incident: IncidentJson, like: IncidentJson): object {
+  const entries = Object.keys(like).map((key) => [key, incident[key as keyof IncidentJson]]);
+  return { ...Object.fromEntries(entries), pods: [...incident.pods].sort((a, b) => (a.uid < b.uid ? -1 : 1)) };
+}
+
+async function readTopic(options: KafkaOptions): Promise<ChangeRecord[]> {
+  const log = createKafkaChangeLog(options, { log: silentLog });
+  const records: ChangeRecord[] = [];
+  await readToEnd(log.reader({ groupId: `${TOPIC}.reader` }), (batch) => {
+    for (const { value } of batch) {
+      const decoded = decodeChangeRecord(value);
+      assert.ok(decoded.ok);
+      records.push(decoded.record);
+    }
+  });
+  await log.close();
+  return records;
+}
+
+interface Balance {
+  readonly balanced: boolean;
+  readonly clusters: readonly { readonly cluster: string; readonly appended: number; readonly difference: number; readonly unaccounted: number }[];
+}
+
+test('collector, processors and api over Kafka and ClickHouse tell what one replay tells, over the death of a processor', async (t) => {
+  const kafka = await startKafka();
+  if ('skip' in kafka) return t.skip(kafka.skip);
+  after(() => kafka.stop());
+  const [clusters, storeUrl] = await Promise.all([startClusters(), startClickHouse()]);
+  const folder = tempFolder();
+  const kubeconfig = folder.write('kubeconfig', fakeKubeconfig(Object.fromEntries(clusters.map(({ name, server }) => [name, server.url]))));
+  const changeLog = {
+    kind: 'kafka',
+    brokers: kafka.brokers,
+    topic: TOPIC,
+    partitions: PARTITIONS,
+    replication: 1,
+    sessionTimeoutMs: 4_000,
+    heartbeatIntervalMs: 500,
+  };
+  const config = folder.write(
+    'podtrail.yaml',
+    stringify({
+      changeLog,
+      collector: { kubeconfig, startJitterSeconds: 0, clusters: clusters.map(({ name }) => ({ name, context: name })) },
+      processor: { groupId: TOPIC, checkpointIntervalSeconds: 2 },
+      store: { url: storeUrl, database: DATABASE },
+      api: { port: 0 },
+      operations: { port: 0 },
+      rules: RULES,
+    }),
+  );
+
+  const migrated = await runCli(['migrate', '--config', config]);
+  assert.equal(migrated.code, 0, migrated.stderr);
+  const collector = startCli(['collector', '--config', config]);
+  const api = startCli(['api', '--config', config]);
+  const [first, second] = await Promise.all([startProcessor(config), startProcessor(config)]);
+  const url = await waitForLine(api, /podtrail is at (\S+)/, 60_000);
+  await waitUntil('every cluster is watched', collector, () => (clusters.every(({ server }) => server.watching('pods') > 0) ? true : undefined), 60_000);
+  await waitUntil('both processors have partitions', second.cli, async () => {
+    const [one, other] = await Promise.all([partitionsOf(first.metricsUrl), partitionsOf(second.metricsUrl)]);
+    return one.length > 0 && other.length > 0 && one.length + other.length === PARTITIONS ? true : undefined;
+  });
+
+  const playing = Promise.all(clusters.map(({ played }) => played.play()));
+  await new Promise((resolve) => setTimeout(resolve, KILL_AFTER_SECONDS * 1_000));
+  const orphans = await partitionsOf(first.metricsUrl);
+  assert.ok(orphans.length > 0);
+  first.cli.kill('SIGKILL');
+  const third = await startProcessor(config);
+  await playing;
+  await waitUntil('all partitions are taken over', third.cli, async () => {
+    const [one, other] = await Promise.all([partitionsOf(second.metricsUrl), partitionsOf(third.metricsUrl)]);
+    return other.length > 0 && one.length + other.length === PARTITIONS ? true : undefined;
+  });
+
+  const expected = clusters.flatMap(({ name, uid, played }) => {
+    const replay = createReplay();
+    for (const record of played.records({ name, uid })) {
+      replay.push(record);
+      if (record.type === 'RUN_BEGIN') replay.push({ v: record.v, cluster: record.cluster, run: record.run, t: record.t, type: 'RULES', rules: RULES });
+    }
+    return replay.incidents();
+  });
+  await stop(collector);
+  const balance = await waitUntil('the books are balanced', api, async () => {
+    const found = await getJson<Balance>(`${url}/v1/balance`);
+    return found?.balanced === true && found.clusters.length === CASES.length ? found : undefined;
+  });
+  for (const { cluster, appended, difference, unaccounted } of balance.clusters) {
+    assert.ok(appended > 20, `${cluster}: ${appended}`);
+    assert.deepEqual({ difference, unaccounted }, { difference: 0, unaccounted: 0 }, cluster);
+  }
+  assert.deepEqual((await getJson<{ items: unknown[] }>(`${url}/v1/dead-letters`))?.items, []);
+
+  // The processors' last rows may still be on their way: they are stored when they stop.
+  await Promise.all([stop(second.cli), stop(third.cli)]);
+  const { items } = (await getJson<{ items: IncidentJson[] }>(`${url}/v1/incidents?limit=500`)) ?? { items: [] };
+  assert.deepEqual(new Set(items.map(({ cluster }) => cluster)), new Set(CASES.map(({ name }) => name)), 'every cluster has its incident');
+  assert.deepEqual([...items].sort(byKey).map(essence), [...expected].sort(byKey).map(essence));
+
+  const replay = createReplay();
+  for (const record of await readTopic(changeLogConfig.parse(changeLog) as KafkaOptions)) replay.push(record);
+  const replayed = replay.incidents().sort(byKey);
+  assert.deepEqual(
+    [...items].sort(byKey).map((incident, i) => common(incident, replayed[i] ?? incident)),
+    replayed.map((incident) => common(incident, incident)),
+    'byte for byte what a replay of the topic tells',
+  );
+  await stop(api);
 });
