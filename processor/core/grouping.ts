@@ -55,7 +55,8 @@ function openParent(engine: Engine, like: Incident, children: readonly Incident[
     subject,
     decidedBy: '',
     state: 'open',
-    flags: [],
+    // What mutes all of them mutes what they share.
+    flags: children.every((child) => child.flags.includes('muted')) ? ['muted'] : [],
     detail: '',
     summary: `${children.length} workloads fail alike on ${kind} ${value}: ${first.summary}`,
     firstSymptomMs: first.firstSymptomMs,

@@ -50,7 +50,7 @@ describe('cutWatchLine', () => {
       }),
       { numRuns: 3_000 },
     );
-    assert.ok(cut > 100, `${cut} specs were cut`);
+    assert.ok(cut > 20, `${cut} specs were cut`); // about 100 of 3,000, at random
   });
 
   test('and of every recorded pod', () => {
