@@ -7,6 +7,7 @@ import fastify, { LogController } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import type { CapacityQuestions } from '../processor/capacity-questions.ts';
 import type { AskWhy } from '../processor/why.ts';
 import { createAdmission } from './admission.ts';
 import type { ApiConfig } from './config.ts';
@@ -17,14 +18,17 @@ import type { ApiMetrics } from './metrics.ts';
 import { createApiMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerBalance } from './routes/balance/route.ts';
+import { registerCapacity } from './routes/capacity/route.ts';
 import { registerClusters } from './routes/clusters/route.ts';
 import { registerCoverage } from './routes/coverage/route.ts';
 import { registerDeadLetters } from './routes/dead-letters/route.ts';
 import type { Advice, App, RouteDeps } from './routes/deps.ts';
 import { registerDisruptions } from './routes/disruptions/route.ts';
+import { registerFragmentation } from './routes/fragmentation/route.ts';
 import { registerHealth } from './routes/health/route.ts';
 import { registerIncidents } from './routes/incidents/route.ts';
 import { registerPods } from './routes/pods/route.ts';
+import { registerPrecheck } from './routes/precheck/route.ts';
 import { registerTrends } from './routes/trends/route.ts';
 import { registerWhy } from './routes/why/route.ts';
 import { registerSecurity } from './security.ts';
@@ -46,6 +50,7 @@ export interface ApiDeps {
   readonly status?: () => unknown;
   readonly advice?: Advice;
   readonly why?: AskWhy;
+  readonly capacity?: CapacityQuestions;
   /** Epoch ms; a test's own clock. Default: the system's. */
   readonly now?: () => number;
 }
@@ -104,6 +109,7 @@ export async function buildApp(options: ApiOptions, deps: ApiDeps): Promise<App>
     status: deps.status,
     advice: deps.advice,
     why: deps.why,
+    capacity: deps.capacity,
   };
   const app = createApplication(options, deps.log);
   app.setValidatorCompiler(validatorCompiler);
@@ -118,6 +124,9 @@ export async function buildApp(options: ApiOptions, deps: ApiDeps): Promise<App>
   registerPods(app, routeDeps);
   registerWhy(app, routeDeps);
   registerDisruptions(app, routeDeps);
+  registerCapacity(app, routeDeps);
+  registerFragmentation(app, routeDeps);
+  registerPrecheck(app, routeDeps);
   registerClusters(app, routeDeps);
   registerCoverage(app, routeDeps);
   registerBalance(app, routeDeps);

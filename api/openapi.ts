@@ -68,6 +68,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
       tags: [
         { name: 'incidents', description: 'What went wrong, why, and how often.' },
         { name: 'pods', description: 'What happened to single pods.' },
+        { name: 'capacity', description: 'What still fits where, what is lost to fragmentation, and whether a workload would run.' },
         { name: 'clusters', description: 'What podtrail sees, and when it was blind.' },
         { name: 'balance', description: 'What came in and what became of it.' },
         { name: 'process', description: 'This process.' },

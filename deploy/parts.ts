@@ -10,7 +10,9 @@ import { createKafkaChangeLog } from '../collector/change-log/kafka-change-log.t
 import { type Collector, createCollector } from '../collector/collector.ts';
 import { adviceFor, namesOf } from '../processor/catalogue/advice.ts';
 import { createProcessor, type Processor } from '../processor/processor.ts';
-import type { AskWhy } from '../processor/why.ts';
+import type { FindState } from '../processor/states.ts';
+import { createCapacityQuestions } from '../processor/capacity-questions.ts';
+import { createWhy } from '../processor/why.ts';
 import { type OpenClickHouse, openClickHouse } from '../sql/client.ts';
 import { assertSchema, migrate } from '../sql/migrate.ts';
 import type { ChosenCluster } from './clusters.ts';
@@ -86,14 +88,14 @@ export function startProcessor(
   return processor;
 }
 
-/** Starts the API and returns where it listens. `why` asks the state of the clusters, wherever that is. */
+/** Starts the API and returns where it listens. `find` finds the state of a cluster, wherever that is. */
 export async function startApi(
   config: Config,
   client: ClickHouseClient,
   deps: PartDeps,
-  options: { readonly why: AskWhy; readonly demo?: boolean; readonly status?: () => unknown },
+  options: { readonly find: FindState; readonly demo?: boolean; readonly status?: () => unknown },
 ): Promise<string> {
-  const { demo = false, status, why } = options;
+  const { demo = false, status, find } = options;
   const server = await createServer(
     { ...config.api, demo },
     {
@@ -102,7 +104,8 @@ export async function startApi(
       log: deps.log.child({ component: 'api' }),
       registry: deps.registry,
       advice: (scenario, cause, lang, about) => adviceFor(scenario, cause, lang, namesOf(about)),
-      why,
+      why: createWhy(find),
+      capacity: createCapacityQuestions(find),
       ...(status !== undefined && { status }),
     },
   );

@@ -1,6 +1,6 @@
 /** The roles as separate processes, on a Kafka and a ClickHouse that they share; and the migration that comes before them. */
 import type { Collector } from '../collector/collector.ts';
-import { createCheckpointWhy } from '../processor/why.ts';
+import { createCheckpointStates } from '../processor/states.ts';
 import { begin, type CollectOptions, type CommonOptions, type Context, type ListenOptions, readConfig } from './begin.ts';
 import { chooseClusters } from './clusters.ts';
 import type { Config } from './config.ts';
@@ -54,7 +54,7 @@ export async function runApi(options: ListenOptions): Promise<number> {
     const store = await openStore(config);
     context.lifecycle.addFoundation({ name: 'store', stop: () => store.close() });
     await assertSchema(store.client);
-    const url = await startApi(config, store.client, context, { why: createCheckpointWhy({ client: store.client, log: context.log }) });
+    const url = await startApi(config, store.client, context, { find: createCheckpointStates({ client: store.client, log: context.log }) });
     note(`podtrail is at ${url}   API: ${url}/docs`);
   });
 }

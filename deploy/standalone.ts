@@ -82,7 +82,7 @@ async function start(context: Context, clusters: readonly ChosenCluster[], { new
   const collector = demo ? undefined : await startCollector(config, clusters, changeLog.writer, context);
   const processor = startProcessor(config, changeLog.reader(), store.client, context, { newLog });
   const status = collector && (() => collector.status());
-  const url = await startApi(config, store.client, context, { why: async (...about) => processor.why(...about), demo, ...(status && { status }) });
+  const url = await startApi(config, store.client, context, { find: async (cluster) => processor.state(cluster), demo, ...(status && { status }) });
   note(`podtrail is at ${url}   API: ${url}/docs   stop with Ctrl-C`);
 }
 

@@ -11,6 +11,7 @@ import { ProcessorError } from './errors.ts';
 import { createProcessorMetrics } from './metrics.ts';
 import { Partition } from './partition.ts';
 import { RowSink } from './row-sink.ts';
+import type { StateAnswer } from './states.ts';
 import type { WhyAnswer } from './why.ts';
 import { answerWhy } from './why.ts';
 
@@ -62,6 +63,8 @@ export interface Processor {
   /** Finishes the batch in hand, stores its rows and a last checkpoint, within stopSeconds; then start() resolves. Idempotent. */
   stop(): Promise<void>;
   status(): ProcessorStatus;
+  /** The live state of a cluster that is processed here, by its name. Not to be changed. */
+  state(cluster: string): StateAnswer;
   /** Why there is an incident about a pod (name or uid), or why not, by the live state of a cluster that is processed here. */
   why(cluster: string, namespace: string, pod: string): WhyAnswer;
 }
@@ -82,10 +85,14 @@ export function chooseManifest(
   throw new ProcessorError('PODTRAIL_LOG_CHANGED', `${message}; start once with --new-log to keep the state and read it from the beginning`);
 }
 
-function whyAmong(partitions: readonly Partition[], cluster: string, namespace: string, pod: string): WhyAnswer {
+function stateAmong(partitions: readonly Partition[], cluster: string): StateAnswer {
   if (partitions.length === 0) return { kind: 'unavailable', reason: 'the processor is starting; try again' };
   const tracked = partitions.flatMap((partition) => [...partition.clusters]).find(({ state }) => state.cluster.name === cluster);
-  return tracked === undefined ? { kind: 'no_cluster' } : answerWhy(tracked.state, namespace, pod);
+  return tracked === undefined ? { kind: 'no_cluster' } : { kind: 'state', state: tracked.state, checkpointTimeMs: undefined };
+}
+
+function whyOf(found: StateAnswer, namespace: string, pod: string): WhyAnswer {
+  return found.kind === 'state' ? answerWhy(found.state, namespace, pod) : found;
 }
 
 export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps): Processor {
@@ -119,17 +126,16 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
     };
   }
 
-  async function assigned({ partition, earliest, end }: Assignment): Promise<bigint> {
+  async function assigned({ partition, ...bounds }: Assignment): Promise<bigint> {
     const identity = await reader.identity();
     const here = { log: identity.log, partition, partitions: identity.partitions };
     const isNew = options.newLog === true && !renewed.has(partition);
     const chosen = chooseManifest(await readPartitions(client), here, isNew);
     const created = new Partition({ ...config, ...here, release }, { client, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith });
-    const bounds = { earliest, end };
     const start = 'goOn' in chosen ? await created.restore(chosen.goOn, bounds) : await created.restart(chosen.keep, bounds);
     renewed.add(partition);
     partitions.set(partition, created);
-    log.info({ partition, start: String(start), end: String(end), lag: created.lag }, 'partition assigned');
+    log.info({ partition, start: String(start), end: String(bounds.end), lag: created.lag }, 'partition assigned');
     return start;
   }
 
@@ -184,6 +190,7 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
       await running?.catch(() => undefined); // start() has told its caller
     },
     status,
-    why: (...about) => whyAmong([...partitions.values()], ...about),
+    state: (cluster) => stateAmong([...partitions.values()], cluster),
+    why: (cluster, ...pod) => whyOf(stateAmong([...partitions.values()], cluster), ...pod),
   };
 }

@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CapacityQuestions } from '../../processor/capacity-questions.ts';
 import type { AskWhy } from '../../processor/why.ts';
 import type { ApiConfig } from '../config.ts';
 import type { Store } from '../store.ts';
@@ -34,4 +35,5 @@ export interface RouteDeps {
   readonly advice: Advice | undefined;
   /** Given by the composition root: it knows where the clusters' state is. */
   readonly why: AskWhy | undefined;
+  readonly capacity: CapacityQuestions | undefined;
 }

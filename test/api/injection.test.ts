@@ -76,9 +76,9 @@ interface Parameter {
 /** Every parameter of every route, as the document of the API names them. */
 async function parameters(): Promise<{ readonly path: string; readonly parameter: Parameter; readonly others: readonly Parameter[] }[]> {
   const { body } = await get(app, '/openapi.json');
-  const paths = body.paths as Record<string, { get: { parameters?: Parameter[] } }>;
+  const paths = body.paths as Record<string, { get?: { parameters?: Parameter[] } }>;
   return Object.entries(paths).flatMap(([path, item]) => {
-    const all = item.get.parameters ?? [];
+    const all = item.get?.parameters ?? [];
     return all.map((parameter) => ({ path, parameter, others: all.filter((other) => other !== parameter && (other.required ?? false)) }));
   });
 }

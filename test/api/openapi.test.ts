@@ -38,7 +38,12 @@ let document: {
 /** Addresses as the route files have them. */
 const written = readdirSync(ROUTES).flatMap((folder) => {
   const file = new URL(`${folder}/route.ts`, ROUTES);
-  return existsSync(file) ? [...readFileSync(file, 'utf8').matchAll(/app\.get\(\s*'([^']+)'/g)].map(([, url = '']) => url.replace(/:(\w+)/g, '{$1}')) : [];
+  return existsSync(file)
+    ? [...readFileSync(file, 'utf8').matchAll(/app\.(get|post)\(\s*'([^']+)'/g)].map(([, method = '', url = '']) => ({
+        method,
+        path: url.replace(/:(\w+)/g, '{$1}'),
+      }))
+    : [];
 });
 
 before(async () => {
@@ -80,8 +85,14 @@ describe('/openapi.json', () => {
 
   test('lists every route of the API, and none that is not there', () => {
     assert.ok(written.length >= 14);
-    assert.deepEqual(Object.keys(document.paths).sort(), [...written].sort());
-    for (const path of written) assert.ok(app.hasRoute({ method: 'GET', url: path.replace(/\{(\w+)\}/g, ':$1') }), path);
+    assert.deepEqual(
+      operations()
+        .map(([where]) => where)
+        .sort(),
+      written.map(({ method, path }) => `${method} ${path}`).sort(),
+    );
+    for (const { method, path } of written)
+      assert.ok(app.hasRoute({ method: method === 'get' ? 'GET' : 'POST', url: path.replace(/\{(\w+)\}/g, ':$1') }), path);
   });
 
   test('names, describes and tags every operation, once', () => {
