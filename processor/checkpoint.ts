@@ -4,12 +4,13 @@
  * instead of written.
  */
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { ClusterRef } from '../collector/change-record.ts';
 import type { Chunk, ChunkRef, Manifest } from '../sql/checkpoints.ts';
 import { loadCheckpoint, readManifests, writeChunks, writeManifests } from '../sql/checkpoints.ts';
 import type { StateSnapshot } from './core/checkpoint-codec.ts';
-import { CHECKPOINT_SCHEMA, encodeBucket, restoreState, takeSnapshot } from './core/checkpoint-codec.ts';
+import { CHECKPOINT_SCHEMA, encodeBucket, restoreSlices, takeSnapshot } from './core/checkpoint-codec.ts';
 import type { ClusterState } from './core/state.ts';
 import type { Bucket } from './core/tables.ts';
 import { ProcessorError } from './errors.ts';
@@ -173,10 +174,14 @@ export async function restoreCluster(client: ClickHouseClient, clusterUid: strin
   const cluster: ClusterRef = { uid: manifest.clusterUid, name: manifest.cluster };
   const chunks = manifest.chunks.map(({ table }, index) => ({ table, data: data[index] ?? '' }));
   const meta = chunks.flatMap(({ table, data: piece }) => (table === META ? piece : [])).join('');
-  const state = restoreState(
+  const slices = restoreSlices(
     cluster,
     meta,
     chunks.filter(({ table }) => table !== META),
   );
-  return { state, manifest };
+  for (;;) {
+    const slice = slices.next();
+    if (slice.done === true) return { state: slice.value, manifest };
+    await setImmediate();
+  }
 }

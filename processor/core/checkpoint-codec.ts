@@ -5,7 +5,7 @@
  */
 import type { ClusterRef } from '../../collector/change-record.ts';
 import type { ClusterState, Meta } from './state.ts';
-import { createClusterState, createTables, namedTables } from './state.ts';
+import { createClusterState, createEntry, createTables, namedTables } from './state.ts';
 import type { Bucket } from './tables.ts';
 
 /** Raised when a state of before cannot be read as it is: such a checkpoint is refused, never half-loaded. */
@@ -63,14 +63,21 @@ export interface EncodedChunk {
 
 /** Rebuilds the state. The chunks are whole and verified by the caller; throws SyntaxError if one is not JSON. */
 export function restoreState(cluster: ClusterRef, meta: string, chunks: Iterable<EncodedChunk>): ClusterState {
-  const byTable = new Map<string, [string, unknown][]>();
-  for (const { table, data } of chunks) {
-    const entries = JSON.parse(data) as [string, unknown][];
-    const known = byTable.get(table);
-    if (known === undefined) byTable.set(table, entries);
-    else for (const entry of entries) known.push(entry);
+  const slices = restoreSlices(cluster, meta, chunks);
+  for (;;) {
+    const slice = slices.next();
+    if (slice.done === true) return slice.value;
   }
-  const tables = createTables((name) => byTable.get(name) ?? []);
+}
+
+/** As restoreState, in slices of one chunk: a large state takes seconds, and the event loop needs its turns. */
+export function* restoreSlices(cluster: ClusterRef, meta: string, chunks: Iterable<EncodedChunk>): Generator<void, ClusterState> {
   const parsed = JSON.parse(meta) as Meta;
-  return createClusterState(cluster, parsed.generation, { meta: parsed, tables });
+  const state = createClusterState(cluster, parsed.generation, { meta: parsed, tables: createTables() });
+  const enter = createEntry(state);
+  for (const { table, data } of chunks) {
+    for (const [key, value] of JSON.parse(data) as [string, unknown][]) enter(table, key, value);
+    yield;
+  }
+  return state;
 }

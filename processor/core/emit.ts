@@ -9,9 +9,13 @@ export interface Emitter {
 
 /** An emitter for one step. */
 export function createEmitter(): Emitter {
-  const rows = new Map<string, { readonly table: TableName; readonly key: string; readonly row: RowsByTable[TableName] }>();
+  const rows = new Map<string, { readonly table: TableName; readonly key: string; readonly row: RowsByTable[TableName]; version: bigint }>();
   return {
-    emit: (table, key, row) => void rows.set(`${table}\n${key}`, { table, key, row }),
-    rows: (version) => [...rows.values()].map((r) => ({ ...r, version }) as EmittedRow),
+    emit: (table, key, row) => void rows.set(`${table}\n${key}`, { table, key, row, version: 0n }),
+    rows(version) {
+      const emitted = [...rows.values()];
+      for (const row of emitted) row.version = version;
+      return emitted as EmittedRow[];
+    },
   };
 }

@@ -20,7 +20,7 @@ export function judgeDirty(engine: Engine, view: ClusterView, where: string): vo
   const { state } = engine;
   if (state.tables.dirty.size === 0 || !inSync(state, 'pods')) return;
   // Judging a node marks its pods once more: the second turn is the last.
-  for (let turn = 0; turn < 2; turn++) {
+  for (let turn = 0; turn < 2 && state.tables.dirty.size > 0; turn++) {
     for (const key of state.tables.dirty.keys()) {
       state.tables.dirty.delete(key);
       const at = key.indexOf('/');

@@ -14,7 +14,7 @@ import { foldEvent } from './events.ts';
 import { foldHistory } from './pod-history.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
-import { controllerUid, indexObject, unindexObject } from './state.ts';
+import { controllerUid, indexObject, reindexObject, unindexObject } from './state.ts';
 import { hashKey } from './tables.ts';
 import { workloadOf } from './workload.ts';
 
@@ -39,15 +39,16 @@ export function applySessionRecord(state: ClusterState, emitter: Emitter, record
   const { meta } = state;
   const known = meta.sessions[record.session];
   if (known !== undefined && record.seq < known.nextSeq) {
-    meta.sessions[record.session] = { ...known, duplicate: known.duplicate + (isObjectRecord(record) ? 1 : 0) };
+    if (isObjectRecord(record)) known.duplicate += 1;
     return DUPLICATE;
   }
   const hole = known === undefined ? record.seq > 0 : record.seq > known.nextSeq;
-  const base = known ?? newSession(record, meta.streamTimeMs);
-  const phase = hole ? 'broken' : base.phase;
-  const completeTimeMs = phase === 'broken' ? base.completeTimeMs : meta.streamTimeMs;
-  const session: SessionState = { ...base, nextSeq: record.seq + 1, aliveTimeMs: meta.streamTimeMs, completeTimeMs, phase };
+  const session = known ?? newSession(record, meta.streamTimeMs);
   meta.sessions[record.session] = session;
+  session.nextSeq = record.seq + 1;
+  session.aliveTimeMs = meta.streamTimeMs;
+  if (hole) session.phase = 'broken';
+  if (session.phase !== 'broken') session.completeTimeMs = meta.streamTimeMs;
   if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
   const applied = applyGuarded(state, emitter, session, record);
   count(state, record, applied);
@@ -82,28 +83,21 @@ function isObjectRecord(record: ChangeRecord): record is ObjectRecord {
 function count(state: ClusterState, record: SessionRecord, applied: Applied): void {
   const session = state.meta.sessions[record.session];
   if (session === undefined || !isObjectRecord(record)) return;
-  const field = applied.duplicate ? 'duplicate' : applied.deadLettered ? 'deadLettered' : 'applied';
-  state.meta.sessions[record.session] = { ...session, [field]: session[field] + 1 };
-}
-
-function update(state: ClusterState, session: SessionState, change: Partial<SessionState>): SessionState {
-  const next = { ...session, ...change };
-  state.meta.sessions[session.session] = next;
-  return next;
+  session[applied.duplicate ? 'duplicate' : applied.deadLettered ? 'deadLettered' : 'applied'] += 1;
 }
 
 function applyInSession(state: ClusterState, emitter: Emitter, session: SessionState, record: SessionRecord): Applied {
   switch (record.type) {
     case 'SNAPSHOT_BEGIN':
       dropListed(state, session);
-      update(state, session, { phase: 'listing', listRv: record.rv, listedCount: 0, syncedTimeMs: 0 });
+      Object.assign(session, { phase: 'listing', listRv: record.rv, listedCount: 0, syncedTimeMs: 0 } satisfies Partial<SessionState>);
       return { ...NOTHING, lost: 'relist' };
     case 'LISTED':
       return applyListed(state, emitter, session, record);
     case 'REJECTED':
       if (session.phase === 'listing') {
         if (record.uid !== '') state.tables.listed.set(`${session.session}/${record.uid}`, 1);
-        update(state, session, { listedCount: session.listedCount + 1 });
+        session.listedCount += 1;
       }
       emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'rejected', record.reason));
       return NOTHING;
@@ -119,7 +113,7 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
 function endSession(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'SESSION_END' }>): Applied {
   const completeTimeMs = Math.min(session.completeTimeMs, record.completeTimeMs ?? session.completeTimeMs);
   dropListed(state, session);
-  const ended = update(state, session, { ...record.counters, phase: 'ended', completeTimeMs, listedCount: 0 });
+  const ended = Object.assign(session, { ...record.counters, phase: 'ended', completeTimeMs, listedCount: 0 } satisfies Partial<SessionState>);
   emitSession(state, emitter, ended);
   extendBlindness(state, emitter, ended, record.reason);
   return { ...NOTHING, lost: record.reason };
@@ -157,7 +151,7 @@ function advance(state: ClusterState, session: SessionState, rv: string): void {
 }
 
 function applyListed(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'LISTED' }>): Applied {
-  update(state, session, { listedCount: session.listedCount + 1 });
+  session.listedCount += 1;
   state.tables.listed.set(`${session.session}/${record.uid}`, 1);
   const stored = storedRv(state, record.resource, record.uid);
   if (stored === undefined && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
@@ -166,7 +160,7 @@ function applyListed(state: ClusterState, emitter: Emitter, session: SessionStat
     if (record.resource === 'events') return NOTHING; // Events that expired here are not missed
     if (restamp(state, record.resource, record.uid, record.rv)) return NOTHING;
     // Abbreviated against a state that was lost with older records: only an unabbreviated list can tell.
-    update(state, state.meta.sessions[session.session] ?? session, { phase: 'broken' });
+    session.phase = 'broken';
     return { ...NOTHING, lost: 'abbreviated_unknown' };
   }
   upsert(state, emitter, record.resource, record.object, record.rv, 'LISTED');
@@ -221,11 +215,11 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
   }
   dropListed(state, session);
   if (!whole) {
-    update(state, session, { phase: 'broken', listedCount: 0 });
+    Object.assign(session, { phase: 'broken', listedCount: 0 } satisfies Partial<SessionState>);
     return { ...NOTHING, lost: 'snapshot_incomplete' };
   }
   advance(state, session, session.listRv);
-  update(state, session, { phase: 'synced', syncedTimeMs: state.meta.streamTimeMs, listedCount: 0 });
+  Object.assign(session, { phase: 'synced', syncedTimeMs: state.meta.streamTimeMs, listedCount: 0 } satisfies Partial<SessionState>);
   return { ...NOTHING, removed };
 }
 
@@ -272,9 +266,9 @@ function put(state: ClusterState, resource: Resource, object: ProjectedObject, r
   const table = state.tables.objects[resource];
   const { uid } = object.metadata;
   const before = table.get(uid);
-  if (before !== undefined) unindexObject(state.indexes, resource, before.object);
   table.set(uid, { rv, object });
-  indexObject(state.indexes, resource, object);
+  if (before === undefined) indexObject(state.indexes, resource, object);
+  else reindexObject(state.indexes, resource, before.object, object);
 }
 
 /** The next time of day at which this pod's row is rewritten (design D3). */

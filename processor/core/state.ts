@@ -28,36 +28,36 @@ export interface DepartedPod {
   readonly history: PodHistory | undefined;
 }
 
-/** Counters of promise 4 on the processor's side, and what the collector said last. */
+/** Counters of promise 4 on the processor's side, and what the collector said last. Part of `meta`, and so written in place. */
 export interface SessionState {
   readonly session: string;
   readonly run: string;
   readonly resource: Resource;
   readonly scope: string;
-  readonly nextSeq: number;
+  nextSeq: number;
   /**
    * listing: between BEGIN and END. synced: list complete, no hole since. broken: a hole, or entered in the middle. ended: kept for a
    * while, so that its records are known when a batch is repeated.
    */
-  readonly phase: 'listing' | 'synced' | 'broken' | 'ended';
+  phase: 'listing' | 'synced' | 'broken' | 'ended';
   /** resourceVersion of the list in hand. */
-  readonly listRv: string;
+  listRv: string;
   /** LISTED and REJECTED seen of the list in hand. */
-  readonly listedCount: number;
+  listedCount: number;
   readonly firstTimeMs: number;
   /** When its list was complete; 0 before. */
-  readonly syncedTimeMs: number;
+  syncedTimeMs: number;
   /** Last record of it, or heartbeat that named it in sync. */
-  readonly aliveTimeMs: number;
+  aliveTimeMs: number;
   /** Until when nothing of it is missing; once it is broken or ended this stays. */
-  readonly completeTimeMs: number;
-  readonly received: number;
-  readonly suppressed: number;
-  readonly rejected: number;
-  readonly appended: number;
-  readonly applied: number;
-  readonly duplicate: number;
-  readonly deadLettered: number;
+  completeTimeMs: number;
+  received: number;
+  suppressed: number;
+  rejected: number;
+  appended: number;
+  applied: number;
+  duplicate: number;
+  deadLettered: number;
 }
 
 /** What podtrail can see of one (resource, scope). */
@@ -186,12 +186,36 @@ function buildIndexes(tables: Tables): Indexes {
     alike: createIndex(),
   };
   for (const resource of RESOURCES) for (const stored of tables.objects[resource].values()) indexObject(indexes, resource, stored.object);
-  for (const incident of tables.incidents.values()) {
-    indexIncident(indexes, incident);
-    reindexShared(indexes, undefined, incident);
-  }
-  for (const key of tables.members.keys()) indexes.membersOf.add(key.slice(0, key.indexOf('/')), key);
+  for (const incident of tables.incidents.values()) enterIncident(indexes, incident);
+  for (const key of tables.members.keys()) enterMember(indexes, key);
   return indexes;
+}
+
+function enterIncident(indexes: Indexes, incident: Incident): void {
+  indexIncident(indexes, incident);
+  reindexShared(indexes, undefined, incident);
+}
+
+function enterMember(indexes: Indexes, key: string): void {
+  indexes.membersOf.add(key.slice(0, key.indexOf('/')), key);
+}
+
+/**
+ * Enters one key of a checkpoint into a state that holds none of it yet, with all that is derived from it, in any order. A table that
+ * this release does not know is passed over.
+ */
+export type EnterEntry = (table: string, key: string, value: unknown) => void;
+
+export function createEntry(state: ClusterState): EnterEntry {
+  const { indexes, timers } = state;
+  const tables = new Map(namedTables(state.tables));
+  return (name, key, value) => {
+    if (name === 'timers') return timers.set(key, value as number);
+    tables.get(name)?.set(key, value);
+    if (name.startsWith('objects.')) indexObject(indexes, name.slice('objects.'.length) as Resource, (value as StoredObject).object);
+    else if (name === 'members') enterMember(indexes, key);
+    else if (name === 'incidents') enterIncident(indexes, value as Incident);
+  };
 }
 
 /** A new cluster's state, or one restored from a checkpoint's meta and tables. */
@@ -247,6 +271,18 @@ export function unindexObject(indexes: Indexes, resource: Resource, object: Proj
   const { uid, namespace, name } = object.metadata;
   indexes.byName[resource].remove(nameKey(namespace, name), uid);
   if (resource === 'pods') eachPodIndex(indexes, object as Pod, (index, key) => index.remove(key, uid));
+}
+
+/** Replaces an object in the indexes by its next version. What they are about changes rarely, and entering costs them their order. */
+export function reindexObject(indexes: Indexes, resource: Resource, before: ProjectedObject, after: ProjectedObject): void {
+  const { namespace, name } = before.metadata;
+  const isSame =
+    namespace === after.metadata.namespace &&
+    name === after.metadata.name &&
+    (resource !== 'pods' || ((before as Pod).spec.nodeName === (after as Pod).spec.nodeName && controllerUid(before) === controllerUid(after)));
+  if (isSame) return;
+  unindexObject(indexes, resource, before);
+  indexObject(indexes, resource, after);
 }
 
 /** `kind/namespace/name`, the key of incidentsBySubject. */

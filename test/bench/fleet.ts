@@ -1,6 +1,8 @@
 /** Input of the benches: recorded change records of many clusters, and pods as they were recorded, as many as are wanted. */
 import { encodeChangeRecord, type ChangeRecord } from '../../collector/change-record.ts';
-import { createRecordingEncoder } from '../../collector/recording.ts';
+import type { Resource } from '../../collector/objects.ts';
+import { createRecordingEncoder, type RecordingLine } from '../../collector/recording.ts';
+import { createKnownObjects, createSession, type Session } from '../../collector/session.ts';
 import { recordedLines } from '../helpers/recorded.ts';
 
 /** Everything in them fails, one scenario after the other. */
@@ -8,14 +10,52 @@ export const FAILING = ['fleet/batch-1', 'fleet/batch-2', 'fleet/batch-3'];
 /** Rollouts, restarts, Jobs and deletions in which nothing fails: what a cluster does nearly all of its time. */
 export const HEALTHY = ['cases/ok-rollout', 'cases/rollout-big', 'cases/ok-statefulset', 'cases/job-ok', 'cases/term-ok', 'cases/ready-slow-ok'];
 
-/** Records of one cluster for every recording, as the log holds them. */
-export function recordedClusters(recordings: readonly string[]): { readonly records: readonly ChangeRecord[]; readonly bytes: readonly Buffer[] }[] {
+/** The records of one cluster, as objects and as the log holds them. */
+export interface Cluster {
+  readonly records: readonly ChangeRecord[];
+  readonly bytes: readonly Buffer[];
+}
+
+/**
+ * One cluster for every recording, in which what happened in the recorded namespace happens in `copies` namespaces at once: recorded
+ * clusters are idle but for one case, and their log is mostly heartbeats.
+ */
+export function recordedClusters(recordings: readonly string[], copies = 1): Cluster[] {
   return recordings.map((path) => {
     const encoder = createRecordingEncoder({ cluster: { name: path, uid: path } });
-    const records = [...recordedLines(`${path}.ndjson.gz`).flatMap((line) => encoder.push(line)), ...encoder.end()];
+    const lines = recordedLines(`${path}.ndjson.gz`).flatMap((line) => multiply(line, copies));
+    const records = [...lines.flatMap((line) => encoder.push(line)), ...encoder.end()];
     return { records, bytes: records.map((record) => encodeChangeRecord(record)) };
   });
 }
+
+function multiply(line: RecordingLine, copies: number): RecordingLine[] {
+  if (copies === 1) return [line];
+  if (line.type !== 'LIST') return copiesOf(line.object, copies).map((object) => ({ ...line, object }));
+  const { resourceVersion, items } = line.object as { readonly resourceVersion: string; readonly items: readonly unknown[] | null };
+  return [
+    { ...line, object: { resourceVersion: versionOf(resourceVersion, copies, copies - 1), items: (items ?? []).flatMap((item) => copiesOf(item, copies)) } },
+  ];
+}
+
+const UID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
+
+/** A namespaced object in as many namespaces, with uids of its own in each; any other once. Each has a version of its own. */
+function copiesOf(object: unknown, copies: number): unknown[] {
+  const { metadata } = object as { readonly metadata?: { readonly namespace?: string; readonly resourceVersion?: string } };
+  const text = JSON.stringify(object);
+  return Array.from({ length: metadata?.namespace === undefined ? 1 : copies }, (_, copy) => {
+    const own =
+      metadata?.namespace === undefined
+        ? text
+        : text.replace(UID, (uid) => `${uid}-${copy}`).replaceAll(`"namespace":"${metadata.namespace}"`, `"namespace":"${metadata.namespace}-${copy}"`);
+    const copied = JSON.parse(own);
+    copied.metadata = { ...copied.metadata, resourceVersion: versionOf(metadata?.resourceVersion ?? '0', copies, copy) };
+    return copied;
+  });
+}
+
+const versionOf = (version: string, copies: number, copy: number): string => String(BigInt(version) * BigInt(copies) + BigInt(copy));
 
 export interface RawPod {
   readonly metadata: { readonly name: string; readonly uid: string; readonly resourceVersion: string; readonly [field: string]: unknown };
@@ -33,4 +73,69 @@ export function recordedPods(): RawPod[] {
 export function copyOf(pod: RawPod, index: number, resourceVersion: number): RawPod {
   const [name, uid] = [`${pod.metadata.name}-${index}`, `${pod.metadata.uid}-${index}`];
   return { ...pod, metadata: { ...pod.metadata, name, uid, resourceVersion: String(resourceVersion) } };
+}
+
+/** A cluster of `count` pods that run well on recorded nodes: a first list of both, then `rounds` in which every pod changes a little. */
+export function* calmCluster(count: number, rounds = 0): Generator<ChangeRecord> {
+  const lines = recordedLines('cases/ok-rollout.ndjson.gz');
+  const nodes = lines.flatMap(({ resource, type, object }) => (resource === 'nodes' && type === 'LIST' ? (object as { items: RawPod[] }).items : []));
+  const pod = lines.filter(({ resource, object }) => resource === 'pods' && isCalm(object)).at(-1)?.object as RawPod;
+  const cluster = { uid: 'calm', name: 'calm' };
+  const records: ChangeRecord[] = [];
+  let t = lines[0]?.t ?? 0;
+  const take = (): ChangeRecord[] => records.splice(0);
+  const open = (resource: Resource): Session =>
+    createSession({
+      cluster,
+      run: 'run',
+      session: resource,
+      resource,
+      scope: '',
+      clock: () => t,
+      emit: (record) => records.push(record),
+      known: createKnownObjects(),
+    });
+  const beat = (...sessions: Session[]): ChangeRecord => ({
+    v: 1,
+    cluster,
+    run: 'run',
+    t,
+    type: 'HEARTBEAT',
+    sessions: sessions.map((each) => each.counters()),
+  });
+
+  yield { v: 1, cluster, run: 'run', t, type: 'RUN_BEGIN', resources: [nodeScope, podScope] };
+  const ofNodes = open('nodes');
+  ofNodes.begin('1');
+  for (const node of nodes) ofNodes.listed(node);
+  ofNodes.end();
+  yield* take();
+  const ofPods = open('pods');
+  ofPods.begin('1000000000');
+  for (let index = 0; index < count; index += 1) {
+    ofPods.listed(copyOf(pod, index, index + 1));
+    yield* take();
+  }
+  ofPods.end();
+  yield* take();
+  for (let round = 1; round <= rounds; round += 1) {
+    for (let index = 0; index < count; index += 1) {
+      if (index % 1_000 === 0) {
+        t += 5_000;
+        yield beat(ofNodes, ofPods);
+      }
+      const { metadata, spec, status } = copyOf(pod, index, 1_000_000_000 + round * count + index);
+      ofPods.change('MODIFIED', { metadata: { ...metadata, labels: { round: String(round) } }, spec, status });
+      yield* take();
+    }
+  }
+}
+
+const nodeScope = { resource: 'nodes', scope: '' } as const;
+const podScope = { resource: 'pods', scope: '' } as const;
+
+function isCalm(object: unknown): boolean {
+  const { status, metadata } = object as RawPod;
+  const conditions = (status?.['conditions'] ?? []) as readonly { readonly type: string; readonly status: string }[];
+  return metadata?.['deletionTimestamp'] === undefined && conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
 }

@@ -2,6 +2,9 @@
 import type { Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 
+/** Not of the work: the idle time, what has no name, and the profiler's own. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['(idle)', '(program)', 'dispatch']);
+
 /** The functions with the most time of their own, those of Node itself by what they are for; shares of the work's time. */
 export async function largestCosts(work: () => unknown, count = 3): Promise<string[]> {
   const session = new Session();
@@ -20,12 +23,12 @@ function shares({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile, coun
   let total = 0;
   for (const [index, id] of samples.entries()) {
     const name = names.get(id) ?? '';
-    if (name === '(idle)') continue;
+    if (LEFT_OUT.has(name)) continue;
     const time = timeDeltas[index] ?? 0;
     total += time;
     times.set(name, (times.get(name) ?? 0) + time);
   }
-  const largest = [...times].filter(([name]) => name !== '(program)').sort(([, a], [, b]) => b - a);
+  const largest = [...times].sort(([, a], [, b]) => b - a);
   return largest.slice(0, count).map(([name, time]) => `${name} ${Math.round((100 * time) / total)} %`);
 }
 

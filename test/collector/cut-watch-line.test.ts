@@ -37,7 +37,16 @@ const value = fc.letrec((tie) => ({
 })).any;
 const metadata = fc.record({ name, labels: value, managedFields: value, annotations: value }, { requiredKeys: [] });
 const object = fc.record({ kind: name, metadata: fc.oneof(metadata, value), spec: value, status: value }, { requiredKeys: [] });
-const event = fc.oneof(fc.record({ type: name, object: fc.oneof(object, value), more: value }, { requiredKeys: [] }), value);
+const event = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: fc.record(
+      { type: name, object: fc.oneof({ weight: 9, arbitrary: object }, { weight: 1, arbitrary: value }), more: value },
+      { requiredKeys: ['object'] },
+    ),
+  },
+  { weight: 1, arbitrary: value },
+);
 
 describe('cutWatchLine', () => {
   test('gives what parsing and deleting gives, of anything', () => {

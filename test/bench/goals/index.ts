@@ -1,5 +1,6 @@
 /** The goals that are measured here, in the order of their worth. */
 import type { Goal } from '../goal.ts';
 import { processorSpeed, rulesCost } from './processor.ts';
+import { checkpoints, restart } from './state.ts';
 
-export const GOALS: readonly Goal[] = [processorSpeed, rulesCost];
+export const GOALS: readonly Goal[] = [processorSpeed, rulesCost, restart, checkpoints];

@@ -1,0 +1,190 @@
+/** Goals 11 and 12: what checkpoints cost the processor while it runs, and how fast a state is there again after a crash. */
+import assert from 'node:assert/strict';
+import { type ChangeRecord, decodeChangeRecord, encodeChangeRecord } from '../../../collector/change-record.ts';
+import { type EncodedChunk, encodeBucket, restoreSlices, takeSnapshot } from '../../../processor/core/checkpoint-codec.ts';
+import { type ClusterState, createClusterState, namedTables } from '../../../processor/core/state.ts';
+import { step } from '../../../processor/core/step.ts';
+import type { Bucket } from '../../../processor/core/tables.ts';
+import { calmCluster } from '../fleet.ts';
+import type { Goal } from '../goal.ts';
+import { cost, cpuSeconds, ratioOf, summarize } from '../measure.ts';
+
+/** As the processor cuts them (processor/checkpoint.ts). */
+const CHUNK_BYTES = 512 * 1_024;
+
+const entriesOf = (state: ClusterState): number => namedTables(state.tables).reduce((sum, [, table]) => sum + table.size, 0);
+
+function stateOf(records: Iterable<ChangeRecord>): ClusterState {
+  let state: ClusterState | undefined;
+  for (const record of records) {
+    state ??= createClusterState(record.cluster, 1);
+    step(state, record);
+  }
+  assert.ok(state !== undefined);
+  return state;
+}
+
+interface Stored {
+  readonly meta: string;
+  readonly chunks: readonly EncodedChunk[];
+}
+
+function encode(state: ClusterState): Stored {
+  const { meta, buckets } = takeSnapshot(state);
+  return { meta, chunks: buckets.flatMap(({ table, bucket }) => [...encodeBucket(bucket, CHUNK_BYTES)].map((data) => ({ table, data }))) };
+}
+
+/** The longest turn of the event loop, ms of CPU time: what others on the machine take away is not counted. */
+function createTurns() {
+  const turns: number[] = [];
+  let startSeconds = cpuSeconds();
+  return {
+    begin(): void {
+      startSeconds = cpuSeconds();
+    },
+    end(): void {
+      turns.push((cpuSeconds() - startSeconds) * 1_000);
+    },
+    longest: (): number => Math.max(...turns),
+  };
+}
+
+function restore(state: ClusterState, { meta, chunks }: Stored, turns = createTurns()): ClusterState {
+  const slices = restoreSlices(state.cluster, meta, chunks);
+  for (;;) {
+    turns.begin();
+    const slice = slices.next();
+    turns.end();
+    if (slice.done === true) return slice.value;
+  }
+}
+
+const SIZES = [2_500, 25_000];
+
+export const restart: Goal = {
+  number: 12,
+  title: 'restart: state restored and first record applied, over JSON.parse of the state',
+  async run() {
+    const figures = [];
+    const perEntry: number[] = [];
+    const checks: string[] = [];
+    for (const pods of SIZES) {
+      const state = stateOf(calmCluster(pods));
+      const stored = encode(state);
+      const entries = entriesOf(state);
+      const heartbeat: ChangeRecord = { v: 1, cluster: state.cluster, run: 'run', t: state.meta.streamTimeMs + 1, type: 'HEARTBEAT', sessions: [] };
+      const costs: number[] = [];
+      const value = await ratioOf(
+        async () => {
+          const seconds = await cost(() => step(restore(state, stored), heartbeat));
+          costs.push(seconds);
+          return seconds;
+        },
+        () =>
+          cost(() => {
+            for (const { data } of stored.chunks) JSON.parse(data);
+          }),
+      );
+      figures.push({ what: `${entries} entries of ${pods} pods`, value, target: { below: 2 } });
+      perEntry.push(summarize(costs).median / entries);
+      const again = encode(restore(state, stored));
+      assert.deepEqual([again.meta, again.chunks.map(({ data }) => data).sort()], [stored.meta, stored.chunks.map(({ data }) => data).sort()]);
+      checks.push(`${entries} entries equal`);
+    }
+    const [small = 1, large = 1] = perEntry;
+    figures.push({ what: 'time for an entry, large state over small', value: summarize([large / small]), target: { below: 1.3 } });
+    const state = stateOf(calmCluster(SIZES[1] ?? 0));
+    const stored = encode(state);
+    return {
+      figures,
+      checked: `the restored state gives the same checkpoint: ${checks.join(', ')}`,
+      scaled: '100 k entries at most instead of 1 M; chunks from memory, without the store that they are read from',
+      profiled: () => restore(state, stored),
+    };
+  },
+};
+
+/** Pods of the state under checkpoints; each change of one is a record. */
+const PODS = 10_000;
+/** A tenth of a million entries is written in a tenth of the ten seconds that the goal gives a million. */
+const RECORDS_A_CHECKPOINT = 20_000;
+
+function createLoad() {
+  const records: Buffer[] = [];
+  let first: ChangeRecord | undefined;
+  let listed = 0;
+  for (const record of calmCluster(PODS, 4)) {
+    first ??= record;
+    records.push(encodeChangeRecord(record));
+    if (record.type === 'SNAPSHOT_END') listed = records.length;
+  }
+  assert.ok(first !== undefined);
+  return { cluster: first.cluster, records, listed };
+}
+
+/** Applies the load; the changes alone are timed. Returns the state, the CPU seconds, and the turns. */
+function runLoad(load: ReturnType<typeof createLoad>, withCheckpoints: boolean) {
+  const state = createClusterState(load.cluster, 1);
+  const turns = createTurns();
+  const apply = (bytes: Buffer): void => {
+    const decoded = decodeChangeRecord(bytes);
+    assert.ok(decoded.ok);
+    step(state, decoded.record);
+  };
+  const turn = (work: () => void): void => {
+    turns.begin();
+    work();
+    turns.end();
+  };
+  for (const bytes of load.records.slice(0, load.listed)) turn(() => apply(bytes));
+  let saved = new Set<Bucket<unknown>>();
+  let chunks = 0;
+  const startSeconds = cpuSeconds();
+  for (const [index, bytes] of load.records.slice(load.listed).entries()) {
+    apply(bytes);
+    if (!withCheckpoints || index % RECORDS_A_CHECKPOINT !== RECORDS_A_CHECKPOINT / 2) continue;
+    turns.begin();
+    const { buckets } = takeSnapshot(state);
+    turns.end();
+    for (const { bucket } of buckets) {
+      if (saved.has(bucket)) continue;
+      const slices = encodeBucket(bucket, CHUNK_BYTES);
+      turns.begin();
+      while (slices.next().done !== true) chunks += 1;
+      turns.end();
+    }
+    saved = new Set(buckets.map(({ bucket }) => bucket));
+  }
+  return { state, seconds: cpuSeconds() - startSeconds, turns, chunks };
+}
+
+export const checkpoints: Goal = {
+  number: 11,
+  title: 'checkpoints: throughput with them over without, and the longest turn of the event loop',
+  async run() {
+    const load = createLoad();
+    const value = await ratioOf(
+      async () => runLoad(load, false).seconds,
+      async () => runLoad(load, true).seconds,
+      3,
+    );
+    const { state, turns, chunks } = runLoad(load, true);
+    const restoring = createTurns();
+    const stored = encode(state);
+    assert.deepEqual(stored.chunks.length, encode(restore(state, stored, restoring)).chunks.length);
+    const undisturbed = encode(runLoad(load, false).state);
+    const sorted = ({ chunks: list }: Stored): string[] => list.map(({ data }) => data).sort();
+    assert.deepEqual(sorted(stored), sorted(undisturbed));
+    const below = { below: 50 };
+    return {
+      figures: [
+        { what: `a checkpoint every ${RECORDS_A_CHECKPOINT} records`, value, target: { above: 0.95 } },
+        { what: 'longest turn: list, changes, snapshot, one bucket encoded', value: summarize([turns.longest()]), target: below, unit: ' ms' },
+        { what: 'longest turn of a restart', value: summarize([restoring.longest()]), target: below, unit: ' ms' },
+      ],
+      checked: `${chunks} chunks written; the state with checkpoints equals the state without`,
+      scaled: `${entriesOf(state)} entries instead of 1 M, checkpoints as much closer; turns in CPU time, without the store`,
+      profiled: () => runLoad(load, true),
+    };
+  },
+};
