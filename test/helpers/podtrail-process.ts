@@ -1,6 +1,7 @@
 /** podtrail as real processes of their own: started, watched, signalled and killed. None outlives the test file that started it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -36,9 +37,11 @@ export interface WaitingPodtrail {
 }
 
 const running = new Set<ChildProcess>();
-process.on('exit', () => {
+const killAll = (): void => {
   for (const child of running) child.kill('SIGKILL');
-});
+};
+after(killAll); // a failed test leaves them behind, and they would keep the file from ending
+process.on('exit', killAll);
 
 /** Starts a process that loads podtrail and waits to be told what to do. */
 export function preparePodtrail(env: Readonly<Record<string, string>> = {}): WaitingPodtrail {
@@ -50,6 +53,12 @@ export function preparePodtrail(env: Readonly<Record<string, string>> = {}): Wai
       text += chunk;
     });
   }
+  // Only whoever waits for it keeps the test file from ending: a test that failed does not wait.
+  const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as readonly { ref(): void; unref(): void }[];
+  const keep = (kept: boolean): void => {
+    for (const handle of handles) handle[kept ? 'ref' : 'unref']();
+  };
+  keep(false);
   child.stdin.on('error', () => undefined); // killed before it read its command line
   let isOver = false;
   const exited = new Promise<Exit>((resolve) => {
@@ -64,14 +73,20 @@ export function preparePodtrail(env: Readonly<Record<string, string>> = {}): Wai
     child.once('close', () => resolve());
   });
   return {
-    ready,
+    get ready() {
+      keep(true);
+      return ready.finally(() => keep(false));
+    },
     run(args) {
       child.stdin.end(`${JSON.stringify(args)}\n`);
       return {
         output: () => text,
         lines: () => text.split('\n').flatMap(parseLine),
         kill: (signal) => void child.kill(signal),
-        exited,
+        get exited() {
+          keep(true);
+          return exited;
+        },
         hasExited: () => isOver,
         rssBytes: () => 1_024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
       };
