@@ -72,7 +72,7 @@ export function searchMoves(
     if (search.best !== undefined) return { plan: { ...search.best.plan, exact: search.checks > 0 }, complete: search.checks > 0 };
   }
   const complete = search.checks > 0;
-  return { plan: buildGreedily(search, targets), complete };
+  return { plan: buildGreedily(search, targets, Math.min(maxChecks, GREEDY_CHECKS)), complete };
 }
 
 /**
@@ -242,9 +242,9 @@ function movableOn(search: Search, node: NodeState): readonly PodFacts[] {
 }
 
 /** Largest movable pods off the target first, each to the first node that takes it; the target with the fewest moves wins. */
-function buildGreedily(search: Search, targets: readonly NodeState[]): Plan | undefined {
+function buildGreedily(search: Search, targets: readonly NodeState[], checks: number): Plan | undefined {
   let best: Plan | undefined;
-  search.checks = Math.max(search.checks, GREEDY_CHECKS);
+  search.checks = Math.max(search.checks, checks);
   for (const target of targets) {
     const plan = search.checks <= 0 ? undefined : emptyGreedily(search, target);
     if (plan !== undefined && (best === undefined || plan.moves.length < best.moves.length)) best = plan;

@@ -12,6 +12,7 @@ import type { Incident, Member, Resolution } from './incident.ts';
 import { incidentId, incidentKey, incidentRow, severityOf } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
 import { sameJson } from './same-json.ts';
+import { withRemedy } from './remedy-evidence.ts';
 import type { ClusterState } from './state.ts';
 import { indexIncident, nameKey, reindexShared, subjectKey, unindexIncident } from './state.ts';
 import { byCodeUnit } from './tables.ts';
@@ -35,6 +36,8 @@ export interface Engine {
   readonly state: ClusterState;
   readonly emitter: Emitter;
   readonly touched: Map<string, Incident>;
+  /** A remedy was searched for within this record (remedy-evidence.ts). */
+  hasRemedy?: boolean;
 }
 
 /** Brings incidents in line with what the rules say of a source now. Scenarios in `skipped` could not be judged: they keep their say. */
@@ -128,8 +131,9 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
     isParent: false,
     groupKey: '',
   };
-  const change = suspectedChange(state, opened);
-  const blamed = change === undefined ? opened : { ...tell(engine, opened, 'change', Date.parse(change.time), change.text), suspectedChange: change };
+  const remedied = withRemedy(engine, opened, source);
+  const change = suspectedChange(state, remedied);
+  const blamed = change === undefined ? remedied : { ...tell(engine, remedied, 'change', Date.parse(change.time), change.text), suspectedChange: change };
   const symptom = tell(engine, blamed, 'symptom', opened.firstSymptomMs, `${nameOf(source.object)}: ${signal.fact.value}`);
   const incident = tell(engine, symptom, 'opened', nowMs, `${scenario}/${cause}: ${summary}`);
   indexIncident(state.indexes, incident);
@@ -214,13 +218,14 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
   const same = scenario === incident.scenario && cause === incident.cause && detail === incident.detail;
   // A flag once earned stays with its cause; a mute ends.
   const flags = same ? [...new Set([...incident.flags.filter((flag) => flag !== 'muted'), ...signal.flags])].sort(byCodeUnit) : [...signal.flags];
-  const next: Incident = {
+  const renamed: Incident = {
     ...incident,
     ...{ scenario, cause, detail, confidence, summary, rank, recoverAfterMs, flags },
     evidence: trimEvidence(signal),
     shared: signal.shared ?? incident.shared,
     decidedBy: source.uid,
   };
+  const next = withRemedy(engine, renamed, source, incident);
   if (!same)
     return tell(
       engine,

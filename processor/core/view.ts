@@ -48,3 +48,14 @@ export function createView(state: ClusterState): ClusterView {
     workload: (ref) => workloadObject(state, ref),
   };
 }
+
+const views = new WeakMap<ClusterState, ClusterView>();
+
+/** The view that the core itself looks through: one for each state, so that what is kept by view is kept between records. */
+export function viewOf(state: ClusterState): ClusterView {
+  const known = views.get(state);
+  if (known !== undefined) return known;
+  const view = createView(state);
+  views.set(state, view);
+  return view;
+}
