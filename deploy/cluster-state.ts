@@ -58,7 +58,8 @@ export async function stateOfCluster({ config: cluster }: ChosenCluster, config:
   const connection = createClusterConnection({ kubeconfig, context, source: createKubeConfigSource() });
   const api = createApiClient(connection, { watchStallMs: LIST_TIMEOUT_MS });
   const signal = AbortSignal.timeout(LIST_TIMEOUT_MS);
-  const ref = { uid: cluster.name, name: cluster.name };
+  const name = context ?? cluster.name;
+  const ref = { uid: name, name };
   const state = createClusterState(ref, 1);
   const { targets } = planTargets({ resources: LISTED, nameOnly: true });
   const emit = (record: ChangeRecord): void => void step(state, record);
@@ -72,7 +73,7 @@ export async function stateOfCluster({ config: cluster }: ChosenCluster, config:
       const session = createSession({ cluster: ref, run: 'list', session: resource, resource, scope: '', clock: () => t, emit, known: createKnownObjects() });
       const failure = await listInto(session, resource, api, signal);
       if (failure === undefined) continue;
-      if (NEEDED.includes(resource)) throw new CommandError(EXIT.failed, `list ${resource} of ${cluster.name} failed: ${failure.message}`);
+      if (NEEDED.includes(resource)) throw new CommandError(EXIT.failed, `list ${resource} of ${name} failed: ${failure.message}`);
       note(`${resource} cannot be listed: ${failure.message}`);
       emit({ ...run, type: 'NOTE', resource, scope: '', code: failure.kind === 'not_served' ? 'not_served' : 'forbidden', message: failure.message });
     }

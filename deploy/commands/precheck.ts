@@ -110,7 +110,7 @@ async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, 
   const blind = blindness(state).flatMap(({ resource, uncollectable, reason }) => (uncollectable ? [] : [`${resource}: ${reason}`]));
   const knowledge = options.recording === undefined ? {} : { blind };
   const { status, workloads } = runPrecheck(manifests, createView(state), knowledge, options);
-  return { cluster: options.context ?? state.cluster.name, status, workloads };
+  return { cluster: state.cluster.name, status, workloads };
 }
 
 /** A context may be called anything, a cluster may not. */

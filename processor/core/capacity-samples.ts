@@ -4,9 +4,9 @@
  * tenths of a second, so it comes in steps between which the shell gives the event loop its turn; nobody applies a record in between.
  */
 import type { Amounts } from '../capacity/amounts.ts';
-import { forgetState, schedulingStateSteps } from '../capacity/capacity-state.ts';
+import { forgetState, schedulingStateOf, schedulingStateSteps } from '../capacity/capacity-state.ts';
 import type { PoolReport, ShapeReport } from '../capacity/report.ts';
-import { reportSteps } from '../capacity/report.ts';
+import { reportCapacity, reportSteps } from '../capacity/report.ts';
 import type { Shape, ShapeConfig } from '../capacity/shape.ts';
 import { buildShape } from '../capacity/shape.ts';
 import type { CapacitySampleRow } from '../../sql/rows.ts';
@@ -14,6 +14,7 @@ import type { ClusterView } from '../scenarios/scenario.ts';
 import { inSync } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { ClusterState } from './state.ts';
+import { viewOf } from './view.ts';
 
 export const SAMPLE_INTERVAL_MS = 60_000;
 const TIMER = 'capacity/sample';
@@ -60,6 +61,13 @@ export function shapesOf(configs: readonly ShapeConfig[]): readonly Shape[] {
   });
   built.set(configs, shapes);
   return shapes;
+}
+
+/** The rows of a sample taken at once, for callers with nothing else to do. */
+export function sampleNow(state: ClusterState): readonly CapacitySampleRow[] {
+  const { poolLabels, shapes, requestedShapes } = state.meta.rules.capacity;
+  const pools = reportCapacity(schedulingStateOf(viewOf(state)), { shapes: shapesOf(shapes), requestedShapes, poolLabels });
+  return pools.flatMap((pool) => sampleRows(state.cluster.name, pool, state.meta.streamTimeMs));
 }
 
 /** The rows of one pool: itself, then its shapes. */

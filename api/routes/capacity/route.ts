@@ -28,7 +28,8 @@ function buildTrend(row: SampleRow | undefined): TrendPointJson | null {
   };
 }
 
-function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo: SampleRow | undefined): PoolJson {
+/** A pool as it goes out, with its samples of before. */
+export function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo: SampleRow | undefined): PoolJson {
   const stranded = { cpuMillicores: row.stranded_cpu_millicores, memoryBytes: row.stranded_memory_bytes };
   return {
     cluster: row.cluster,

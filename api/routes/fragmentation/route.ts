@@ -16,7 +16,8 @@ const cursors = createCursorCodec('fragmentation', z.tuple([z.string(), z.string
 /** The whole cluster as a part of a path, where '' cannot stand; no label value begins with a dash. */
 const WHOLE_CLUSTER = '-';
 
-function buildShape(row: SampleRow): FragmentationJson {
+/** A shape in a pool as it goes out. */
+export function buildShape(row: SampleRow): FragmentationJson {
   return {
     cluster: row.cluster,
     pool: row.pool,
