@@ -41,6 +41,7 @@ export const FAMILIES: readonly Family[] = [
   { commands: ['why'], add: async (program) => (await import('./commands/why.ts')).addWhyCommand(program) },
   { commands: ['explain'], add: async (program) => (await import('./commands/explain.ts')).addExplainCommand(program) },
   { commands: ['precheck'], add: async (program, exit) => (await import('./commands/precheck.ts')).addPrecheckCommand(program, exit) },
+  { commands: ['capacity'], add: async (program) => (await import('./commands/capacity.ts')).addCapacityCommand(program) },
   { commands: ['replay', 'record'], add: async (program) => (await import('./commands/recordings.ts')).addRecordingCommands(program) },
   { commands: ['backtest'], add: async (program) => (await import('./commands/backtest.ts')).addBacktestCommand(program) },
 ];
