@@ -7,7 +7,6 @@ import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { LogRecord } from '../collector/change-log/change-log.ts';
-import type { ChangeRecord } from '../collector/change-record.ts';
 import type { ClusterRef } from '../collector/change-record.ts';
 import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { PartitionManifest } from '../sql/checkpoints.ts';
@@ -18,15 +17,12 @@ import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
 import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
-import type { ClusterState } from './core/state.ts';
 import { rowVersion } from './core/state.ts';
-import { stepSlices } from './core/step.ts';
 import { isRetriable, ProcessorError } from './errors.ts';
 import type { ProcessorMetrics, RecordOutcome } from './metrics.ts';
 import type { RowSink } from './row-sink.ts';
+import { applySlices, SLICE_MS } from './slices.ts';
 
-/** The event loop gets a turn after this long, ms: a third of what a watch connection or a consumer notices (50 ms). */
-const SLICE_MS = 15;
 /** How long one call may wait for the store to take rows, ms, before the reader gets its turn. */
 const MAX_WAIT_MS = 10_000;
 /** Checkpoints take at most this share of the time. */
@@ -58,18 +54,6 @@ export interface PartitionDeps {
 
 function hashOf(value: Uint8Array): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 32);
-}
-
-/** One record, with turns for the event loop. Nothing in between may fail: a record that is half applied cannot be taken again. */
-async function applySlices(state: ClusterState, record: ChangeRecord): Promise<EmittedRow[]> {
-  const slices = stepSlices(state, record);
-  let started = performance.now();
-  for (let slice = slices.next(); ; slice = slices.next()) {
-    if (slice.done === true) return slice.value;
-    if (performance.now() - started < SLICE_MS) continue;
-    await setImmediate();
-    started = performance.now();
-  }
 }
 
 /** The records that the log holds: from the earliest up to before the end. */
