@@ -20,6 +20,8 @@ export interface CapacityState {
   removePod(uid: string): void;
   /** Makes the state hold exactly these objects, looking only at whether they are the same as before: O(nodes + pods), but quick. */
   sync(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): void;
+  /** As sync, in steps of a few milliseconds. The objects must not change before it is done. */
+  syncSteps(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): Generator<void, void>;
 }
 
 interface Tables {
@@ -29,6 +31,9 @@ interface Tables {
   readonly homeless: Map<string, Set<PodFacts>>;
   readonly nominated: Map<string, Set<PodFacts>>;
 }
+
+/** Pods that are looked at between two steps: a few milliseconds where all are new. */
+const PODS_A_STEP = 2_000;
 
 /** An empty state; pods may arrive before their node. */
 export function createCapacityState(cluster: SchedulingCluster): CapacityState {
@@ -84,8 +89,20 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       pods.delete(uid);
     },
     sync(eachNode, eachPod) {
-      const nodesSeen = forEach(eachNode(), capacity.setNode);
-      const podsSeen = forEach(eachPod(), capacity.setPod);
+      const steps = capacity.syncSteps(eachNode, eachPod);
+      while (steps.next().done !== true);
+    },
+    *syncSteps(eachNode, eachPod) {
+      let [nodesSeen, podsSeen] = [0, 0];
+      for (const node of eachNode()) {
+        capacity.setNode(node);
+        nodesSeen += 1;
+      }
+      for (const pod of eachPod()) {
+        capacity.setPod(pod);
+        podsSeen += 1;
+        if (podsSeen % PODS_A_STEP === 0) yield;
+      }
       if (nodesSeen !== byName.size)
         keepOnly(
           [...eachNode()].map(({ metadata }) => metadata.name),
@@ -121,16 +138,6 @@ function detach({ byName, homeless, nominated }: Tables, facts: PodFacts): void 
   removeFrom(nominated, nominatedNode(facts.pod), facts);
 }
 
-/** Calls `visit` for each and says how many there were. */
-function forEach<T>(items: Iterable<T>, visit: (item: T) => void): number {
-  let count = 0;
-  for (const item of items) {
-    visit(item);
-    count += 1;
-  }
-  return count;
-}
-
 function keepOnly(present: readonly string[], known: Iterable<string>, remove: (key: string) => void): void {
   const kept = new Set(present);
   for (const key of [...known]) if (!kept.has(key)) remove(key);
@@ -148,23 +155,13 @@ export function schedulingStateOf(cluster: SchedulingCluster): SchedulingState {
   return capacity.scheduling();
 }
 
-/** Pods that are read between two steps: a few milliseconds. */
-const PODS_A_STEP = 2_000;
-
-/** As schedulingStateOf, in steps where the state has to be built from nothing. The cluster must not change before it is done. */
+/** As schedulingStateOf, in steps of a few milliseconds. The cluster must not change before it is done. */
 export function* schedulingStateSteps(cluster: SchedulingCluster): Generator<void, SchedulingState> {
-  if (cluster.schedulingState === undefined && !lastStates.has(cluster.nodes)) {
-    const capacity = createCapacityState(cluster);
-    lastStates.set(cluster.nodes, capacity);
-    for (const node of cluster.nodes()) capacity.setNode(node);
-    let pods = 0;
-    for (const pod of cluster.pods()) {
-      capacity.setPod(pod);
-      pods += 1;
-      if (pods % PODS_A_STEP === 0) yield;
-    }
-  }
-  return schedulingStateOf(cluster);
+  if (cluster.schedulingState !== undefined) return cluster.schedulingState();
+  const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
+  lastStates.set(cluster.nodes, capacity);
+  yield* capacity.syncSteps(cluster.nodes, cluster.pods);
+  return capacity.scheduling();
 }
 
 /** After an error in the middle of a question the state may be off: the next question builds it anew. */
