@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { runPrecheck } from '../../processor/capacity/precheck.ts';
 import { createView } from '../../processor/core/view.ts';
 import { blindness } from '../../processor/core/why.ts';
-import type { LocatedManifests } from '../../processor/precheck-input.ts';
+import type { LocatedManifests, LocatedProblem } from '../../processor/precheck-input.ts';
 import { readManifestText } from '../../processor/precheck-input.ts';
 import { chooseClusters } from '../clusters.ts';
 import { stateOfCluster, stateOfRecording } from '../cluster-state.ts';
@@ -27,6 +27,10 @@ export interface PrecheckOptions {
   readonly format: 'text' | 'json' | 'markdown' | 'ndjson';
   readonly config?: string;
   readonly schedulingCases?: string;
+}
+
+interface Report extends ShownReport {
+  readonly problems: readonly LocatedProblem[];
 }
 
 /** Room for a 10 MB bundle; one document of this size as YAML would take a minute and a gigabyte. */
@@ -74,8 +78,10 @@ export async function precheck(options: PrecheckOptions, printer: Printer): Prom
   if (options.filename === undefined) throw new CommandError(EXIT.refused, 'name manifests with -f, or scheduling cases with --scheduling-cases');
   const text = options.filename.map(readInput).join('\n---\n');
   const manifests = await readManifestText(text, LIMITS);
-  if (manifests.located.length > 0) return refuse(manifests, options, printer);
+  if (manifests.located.length > 0) return refuse(manifests.located, options, printer);
   const report = options.cluster === undefined ? await checkHere(manifests, options, printer.note) : await checkThere(options.cluster, text, options);
+  // The API takes less at once than this command does.
+  if (report.problems.length > 0) return refuse(report.problems, options, printer);
   if (options.format === 'text') print(reportText(report));
   else if (options.format === 'markdown') print(reportMarkdown(report));
   else print(JSON.stringify(report, null, options.format === 'json' ? 2 : undefined));
@@ -91,7 +97,7 @@ function readInput(name: string): string {
   }
 }
 
-function refuse({ located }: LocatedManifests, { format, filename = [] }: PrecheckOptions, { print, note }: Printer): number {
+function refuse(located: readonly LocatedProblem[], { format, filename = [] }: PrecheckOptions, { print, note }: Printer): number {
   if (format === 'markdown') print(problemsMarkdown(located));
   else if (format === 'json' || format === 'ndjson') print(JSON.stringify({ problems: located }, null, format === 'json' ? 2 : undefined));
   for (const problem of located) note(`${filename.length === 1 ? `${filename[0]} ` : ''}${problemLine(problem)}`);
@@ -99,7 +105,7 @@ function refuse({ located }: LocatedManifests, { format, filename = [] }: Preche
 }
 
 /** By a state that is read now; podtrail's memory of the fleet is not at hand. */
-async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, note: Printer['note']): Promise<ShownReport> {
+async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, note: Printer['note']): Promise<Report> {
   const config = loadConfig({ file: options.config });
   const [chosen] = options.recording === undefined ? chooseClusters(config.collector, options.context === undefined ? [] : [contextFlag(options.context)]) : [];
   if (options.recording === undefined && chosen === undefined) {
@@ -110,13 +116,13 @@ async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, 
   const blind = blindness(state).flatMap(({ resource, uncollectable, reason }) => (uncollectable ? [] : [`${resource}: ${reason}`]));
   const knowledge = options.recording === undefined ? {} : { blind };
   const { status, workloads } = runPrecheck(manifests, createView(state), knowledge, options);
-  return { cluster: state.cluster.name, status, workloads };
+  return { cluster: state.cluster.name, status, workloads, problems: [] };
 }
 
 /** A context may be called anything, a cluster may not. */
 const contextFlag = (context: string): string => `context=${context}`;
 
 /** By the API, which knows the cluster's live state and the fleet's past. */
-async function checkThere(cluster: string, manifests: string, { url, replicas, namespace }: PrecheckOptions): Promise<ShownReport> {
-  return postJson<ShownReport>(url, '/v1/precheck', { cluster, manifests, replicas, namespace });
+async function checkThere(cluster: string, manifests: string, { url, replicas, namespace }: PrecheckOptions): Promise<Report> {
+  return postJson<Report>(url, '/v1/precheck', { cluster, manifests, replicas, namespace });
 }

@@ -93,3 +93,15 @@ test('rules from the log decide: muted incidents are stored and flagged, disable
     assert.equal(driver.replay.rows('dead_letters').length, 'nonsense' in rules ? 1 : 0);
   }
 });
+
+test('a capacity shape with a bad quantity, or a resource nobody counts, refuses the rules and says where', () => {
+  for (const [request, message] of [
+    [{ cpu: '2x' }, /not a quantity[\s\S]*capacity\.shapes\[0\]\.request\.cpu/],
+    [{ 'example.com/gpu': '0' }, /must be above 0[\s\S]*capacity\.shapes\[0\]\.request\["?example\.com\/gpu/],
+    [{ cores: '2' }, /not a resource the scheduler counts/],
+  ] as const) {
+    const decoded = decodeRules({ capacity: { shapes: [{ request }] } });
+    assert.equal(decoded.ok, false);
+    assert.match(decoded.ok ? '' : decoded.reason, message);
+  }
+});

@@ -7,8 +7,13 @@ import { createCapacityQuestions } from '../../../../processor/capacity-question
 import { createReplay } from '../../../../processor/replay.ts';
 import type { FindState } from '../../../../processor/states.ts';
 import type { App } from '../../../../api/routes/deps.ts';
+import { capacity as capacityCommand } from '../../../../deploy/commands/capacity.ts';
+import type { Printer } from '../../../../deploy/commands/precheck.ts';
+import { precheck as precheckCommand } from '../../../../deploy/commands/precheck.ts';
+import type { CommandError } from '../../../../deploy/errors.ts';
 import { pod } from '../../../helpers/capacity.ts';
 import { bigDeployment, GOLDEN_START_MS, goldenRecording } from '../../../helpers/golden-cluster.ts';
+import { tempFolder } from '../../../helpers/temp-folder.ts';
 import type { Database } from '../../harness.ts';
 import { createApi, createDatabase, DAY, get, getAll, MINUTE } from '../../harness.ts';
 import { cluster, incident } from '../../rows.ts';
@@ -210,3 +215,27 @@ for (const [name, payload, status] of [
     assert.equal((await precheck(payload)).status, status);
   });
 }
+
+async function cli(run: (url: string, printer: Printer) => Promise<unknown>) {
+  const [out, err]: [string[], string[]] = [[], []];
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const result = await run(url, { print: (line) => void out.push(line), note: (line) => void err.push(line) });
+  return { result, out: out.join('\n'), err: err.join('\n') };
+}
+
+test('the command line asks the same routes', async () => {
+  const folder = tempFolder();
+  const manifest = folder.write('big.yaml', bigDeployment(1));
+  const long = folder.write('long.yaml', `${bigDeployment(1)}# ${'x'.repeat(300_000)}`);
+  const options = { cluster: 'golden', failOn: 'fail', format: 'text' } as const;
+  const { result, out, err } = await cli(async (url, printer) => [
+    await precheckCommand({ ...options, url, filename: [manifest] }, printer),
+    await precheckCommand({ ...options, url, filename: [long] }, printer),
+    await capacityCommand({ url, cluster: ['golden'], pool: ['general'], output: 'table' }, printer),
+    await precheckCommand({ ...options, url, filename: [manifest], cluster: 'other' }, printer).catch((error: CommandError) => error.exitCode),
+  ]);
+  assert.deepEqual(result, [2, 3, undefined, 2]);
+  assert.match(out, /^Deployment shop\/big: fail, 0 of 1 replicas placed/);
+  assert.match(out, /golden {3}general {2}2c4Gi {7}0 {3}9 {3}1\.000/);
+  assert.match(err, /long\.yaml document 1 line 1: has \d+ characters, more than the 262144 of one document/);
+});
