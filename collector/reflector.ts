@@ -45,15 +45,20 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
   await pace(loop, signal);
   const full = performance.now() >= loop.fullDueMs;
   let askedTimeMs = 0;
+  // Known from its first record on: a heartbeat in the middle of a long list must name it, or it is taken for over.
+  const openSession = () => {
+    const session = deps.openSession();
+    loop.session = session;
+    return session;
+  };
   const snapshot = await deps.api.listSlots.run(async () => {
     await deps.ensureIdentity(signal, loop.troubleMs);
     if (signal.aborted) return undefined;
     enterState(loop, 'listing', loop.status.reason);
     askedTimeMs = deps.nowMs();
-    return takeSnapshot(target, full, { ...deps, backoff: timing.backoff }, signal);
+    return takeSnapshot(target, full, { ...deps, openSession, backoff: timing.backoff }, signal);
   }, signal);
   if (snapshot === undefined) return stopped;
-  loop.session = snapshot.session;
   if (!snapshot.ok) return snapshot.failure === undefined ? stopped : { reason: listEndReason(snapshot.failure), verb: 'list', failure: snapshot.failure };
   // A quarter of the interval is spread, so that the clusters of a fleet do not all send everything at the same time.
   if (full) loop.fullDueMs = performance.now() + timing.fullSnapshotIntervalMs * (1 - deps.random() / 4);

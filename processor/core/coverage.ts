@@ -74,7 +74,7 @@ export function emitBlindness(state: ClusterState, emitter: Emitter): void {
 }
 
 function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit<SyncState, 'inSync' | 'sightFromMs'>): void {
-  const sync = { ...next, inSync: false, sightFromMs: 0 };
+  const sync = { ...next, inSync: false, sightFromMs: state.meta.sync[key]?.sightFromMs ?? 0 };
   state.meta.sync[key] = sync;
   sights.delete(state.meta);
   emitCoverage(state, emitter, key, sync, 0);
@@ -85,8 +85,9 @@ function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTim
   const before = state.meta.sync[key] as SyncState;
   const late = syncedTimeMs < before.blindFromMs;
   emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, late ? before.blindFromMs : state.meta.streamTimeMs);
-  state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, sightFromMs: syncedTimeMs, reason: '' };
+  state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, sightFromMs: late ? before.sightFromMs : syncedTimeMs, reason: '' };
   sights.delete(state.meta);
+  takeOver(state, emitter, key, syncedTimeMs);
 }
 
 /**
@@ -198,13 +199,19 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
     const counters = named.get(id);
     if (counters !== undefined) meta.sessions[id] = applyCounters(session, counters, meta.streamTimeMs);
     else if (session.run === record.run && session.phase !== 'ended') meta.sessions[id] = { ...session, phase: 'ended' };
-    else if (meta.streamTimeMs - session.aliveTimeMs > FORGET_MS) delete meta.sessions[id];
+    else if (isForgotten(meta, session)) delete meta.sessions[id];
     else continue;
     emitSession(state, emitter, meta.sessions[id] ?? session);
   }
   for (const [run, timeMs] of Object.entries(meta.runs)) if (meta.streamTimeMs - timeMs > FORGET_MS) delete meta.runs[run];
   meta.lastHeartbeatMs = meta.streamTimeMs;
   return true;
+}
+
+/** Its run may know better than the run of another collector, and tell so with every heartbeat. */
+function isForgotten({ streamTimeMs, runs }: ClusterState['meta'], session: SessionState): boolean {
+  const heardTimeMs = session.phase === 'ended' ? 0 : (runs[session.run] ?? 0);
+  return streamTimeMs - Math.max(session.aliveTimeMs, heardTimeMs) > FORGET_MS;
 }
 
 function applyCounters(session: SessionState, counters: SessionCounters, nowMs: number): SessionState {

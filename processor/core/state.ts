@@ -65,7 +65,7 @@ export interface SyncState {
   readonly inSync: boolean;
   /** Start of the blind interval while not in sync. */
   readonly blindFromMs: number;
-  /** While in sync: when the list of the earliest of the sessions that see was whole. */
+  /** When the list of the earliest of the sessions that see, or saw last, was whole; 0 before the first. */
   readonly sightFromMs: number;
   readonly reason: string;
   /** It cannot be collected at all (forbidden, not served): nobody waits for it, and absence is never read from it. */

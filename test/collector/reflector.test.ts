@@ -392,6 +392,16 @@ describe('a list that fails', () => {
     assert.equal(ofType(loop, 'SNAPSHOT_BEGIN').length, 1);
   });
 
+  test('names its session, not in sync, while later pages are still to come', async () => {
+    for (let index = 0; index < 600; index += 1) server.put('pods', pod(`p${index}`));
+    server.fail({ verb: 'list', continued: true, fault: { kind: 'delay', ms: 100 } });
+    const loop = reflect();
+    await waitFor('the first page', () => loop.types().includes('LISTED'));
+    const counters = loop.reflector.counters();
+    assert.deepEqual([counters?.session, counters?.inSync, loop.types().includes('SNAPSHOT_END')], ['s1', false, false]);
+    await inSync(loop);
+  });
+
   test('for an expired continue token is void, and starts over with what is there now', async () => {
     for (let index = 0; index < 600; index += 1) server.put('pods', pod(`p${index}`));
     server.fail({ verb: 'list', continued: true, fault: { kind: 'status', status: 410 } });

@@ -85,6 +85,29 @@ test('a collector that is restarted before its silence is noticed leaves a gap a
   assert.deepEqual(coverageOf(first).at(-1), [10, 10, 'collector_restarted']);
 });
 
+test('a session out of sync is known for as long as its own run names it, whatever the run of another collector says', () => {
+  const first = createDriver();
+  first.begin({ pods: [rawPod('a')] });
+  const second = createDriver({ run: 'run-2', replay: first.replay, startRv: 10 });
+  second.begin({ pods: [rawPod('a')] });
+  const [counters] = first.records.flatMap((record) => (record.type === 'HEARTBEAT' ? record.sessions : []));
+  for (let seconds = 5; seconds <= 200; seconds += 5) {
+    second.advance(5);
+    first.silence(5);
+    const { v, cluster, run } = first.records[0] as ChangeRecord;
+    first.push({ v, cluster, run, t: START_MS + first.now() * 1_000, type: 'HEARTBEAT', sessions: [{ ...counters!, inSync: false }] });
+  }
+  first.change('ADDED', 'pods', rawPod('b'));
+  first.heartbeat();
+  assert.deepEqual(
+    first.replay
+      .rows('sessions')
+      .filter((row) => row.session === 'run-1-0')
+      .map(({ applied, appended }) => [applied, appended]),
+    [[2, 2]],
+  );
+});
+
 test('a hole in the sequence makes the resource blind, and its records still count as facts', () => {
   const driver = createDriver();
   driver.begin({ pods: [rawPod('a')] });
