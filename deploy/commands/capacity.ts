@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { buildPool } from '../../api/routes/capacity/route.ts';
 import type { SampleRow } from '../../api/routes/capacity/rows.ts';
 import type { PoolJson } from '../../api/routes/capacity/schema.ts';
+import { poolOf } from '../../api/routes/capacity/schema.ts';
 import { buildShape } from '../../api/routes/fragmentation/route.ts';
 import type { FragmentationJson } from '../../api/routes/fragmentation/schema.ts';
 import { sampleNow } from '../../processor/core/capacity-samples.ts';
@@ -36,7 +37,7 @@ export function addCapacityCommand(program: Command): void {
     .option('--cluster <name...>', 'clusters that podtrail watches, by the API at --url (the default: all of them)')
     .option('--context <context>', 'a cluster of the kubeconfig, listed once')
     .option('--recording <file>', 'the end of a recording')
-    .option('--pool <name...>', 'these pools only')
+    .option('--pool <name...>', 'these pools only; - for the whole cluster')
     .addOption(apiUrlOption())
     .option('--config <file>', 'YAML configuration: pool labels and shapes under rules.capacity')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
@@ -64,7 +65,7 @@ async function sampledHere(options: CapacityOptions, note: Printer['note']): Pro
   const config = loadConfig({ file: options.config });
   const state = options.recording === undefined ? await listed(options.context ?? '', config, note) : await stateOfRecording(options.recording, config);
   const rows = sampleNow(state)
-    .filter(({ pool }) => options.pool?.includes(pool) ?? true)
+    .filter(({ pool }) => options.pool?.map(poolOf).includes(pool) ?? true)
     .map(storedRow);
   return rows
     .filter(({ shape }) => shape === '')

@@ -9,7 +9,7 @@ import { STEPS_MS } from '../trends/schema.ts';
 import type { HistoryRow, SampleRow } from './rows.ts';
 import { historyQuery, LATEST_WITHIN_MS, latestQuery } from './rows.ts';
 import type { CapacityQuery, HistoryJson, HistoryQuery, PoolJson, TrendPointJson } from './schema.ts';
-import { capacityQuery, capacityResponse, historyParams, historyResponse } from './schema.ts';
+import { capacityQuery, capacityResponse, historyParams, historyResponse, poolOf } from './schema.ts';
 
 const cursors = createCursorCodec('capacity', z.tuple([z.string(), z.string()]));
 const DAY_MS = 86_400_000;
@@ -69,7 +69,7 @@ async function capacity(deps: RouteDeps, query: CapacityQuery, signal: AbortSign
     limit: number,
   ): Promise<SampleRow[]> =>
     deps.store.rows(latestQuery, { ...about, shapes: [], of_shapes: 0, from: timeMs - LATEST_WITHIN_MS, at: timeMs, after: [...from], limit }, signal);
-  const rows = await rowsAt(atMs, { clusters: query.cluster, pools: query.pool }, after, query.limit + 1);
+  const rows = await rowsAt(atMs, { clusters: query.cluster, pools: query.pool.map(poolOf) }, after, query.limit + 1);
   const { page, last } = cutPage(rows, query.limit);
   const shown = { clusters: [...new Set(page.map((row) => row.cluster))], pools: [...new Set(page.map((row) => row.pool))] };
   const past =
@@ -84,7 +84,8 @@ async function capacity(deps: RouteDeps, query: CapacityQuery, signal: AbortSign
 }
 
 async function history(deps: RouteDeps, query: HistoryQuery, signal: AbortSignal): Promise<HistoryJson> {
-  const { cluster, pool, shape, step } = query;
+  const { cluster, shape, step } = query;
+  const pool = poolOf(query.pool);
   const { startMs, stepMs, count } = buildBuckets(resolveRange(query, deps.config, deps.now()), STEPS_MS[step], deps.config);
   const rows = await deps.store.rows(historyQuery, { cluster, pool, shape, start: startMs, step: stepMs, count }, signal);
   const byBucket = new Map(rows.map((row) => [row.bucket, row]));

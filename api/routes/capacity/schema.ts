@@ -5,7 +5,15 @@ import { jsonTime, rangeParams, timestamp } from '../../time-range.ts';
 import { clusterList, clusterName, textList } from '../params.ts';
 import { STEPS_MS } from '../trends/schema.ts';
 
-export const poolList = textList('Name of a node pool. Without one: all pools, and the whole cluster as pool "".', 'general');
+/** The whole cluster in a request, where '' cannot stand; no label value begins with a dash. Answers call it ''. */
+const WHOLE_CLUSTER = '-';
+
+/** The pool that a request means, as it is stored. */
+export function poolOf(name: string): string {
+  return name === WHOLE_CLUSTER ? '' : name;
+}
+
+export const poolList = textList('Name of a node pool; "-" is the whole cluster. Without one: all pools, and the whole cluster as pool "".', 'general');
 export const at = timestamp
   .optional()
   .meta({ description: 'The last sample at this time, at most an hour older. Default: now.', examples: ['2026-01-31T08:00:00Z'] });
@@ -56,7 +64,7 @@ const STEPS = Object.keys(STEPS_MS) as [keyof typeof STEPS_MS, ...(keyof typeof 
 
 export const historyParams = z.strictObject({
   cluster: clusterName,
-  pool: z.string().max(253).default('').meta({ description: 'Name of the pool; without it the whole cluster.' }),
+  pool: z.string().min(1).max(253).default(WHOLE_CLUSTER).meta({ description: 'Name of the pool; "-" is the whole cluster.' }),
   shape: z.string().max(256).default('').meta({ description: 'A shape of /v1/fragmentation; without it the pool itself.' }),
   ...rangeParams,
   step: z.enum(STEPS).default('1h').meta({ description: 'Length of a bucket.' }),

@@ -7,14 +7,13 @@ import { problemResponses, problemResponsesOfOne } from '../../problem.ts';
 import { formatTime } from '../../time-range.ts';
 import type { SampleRow } from '../capacity/rows.ts';
 import { LATEST_WITHIN_MS, latestQuery } from '../capacity/rows.ts';
+import { poolOf } from '../capacity/schema.ts';
 import type { App, RouteDeps } from '../deps.ts';
 import { expectAnswer, originOf } from '../state-answer.ts';
 import type { FragmentationJson, FragmentationQuery, PictureJson, RemedyJson, RemedyQuery } from './schema.ts';
 import { fragmentationQuery, fragmentationResponse, pictureParams, pictureResponse, remedyQuery, remedyResponse } from './schema.ts';
 
 const cursors = createCursorCodec('fragmentation', z.tuple([z.string(), z.string(), z.string()]));
-/** The whole cluster as a part of a path, where '' cannot stand; no label value begins with a dash. */
-const WHOLE_CLUSTER = '-';
 
 /** A shape in a pool as it goes out. */
 export function buildShape(row: SampleRow): FragmentationJson {
@@ -36,7 +35,7 @@ export function buildShape(row: SampleRow): FragmentationJson {
 async function fragmentation(deps: RouteDeps, query: FragmentationQuery, signal: AbortSignal) {
   const cursor = cursors.decode({ ...query });
   const atMs = cursor?.range.toMs ?? (query.at === undefined ? deps.now() : Date.parse(query.at));
-  const filter = { clusters: query.cluster, pools: query.pool, shapes: query.shape, of_shapes: 1 };
+  const filter = { clusters: query.cluster, pools: query.pool.map(poolOf), shapes: query.shape, of_shapes: 1 };
   const after = [...(cursor?.key ?? ['', '', ''])];
   const rows = await deps.store.rows(latestQuery, { ...filter, from: atMs - LATEST_WITHIN_MS, at: atMs, after, limit: query.limit + 1 }, signal);
   const { page, last } = cutPage(rows, query.limit);
@@ -55,7 +54,7 @@ function buildFit({ k, kStar, phi, bindingResource }: ShapeAnswer['fit']) {
 }
 
 async function picture(deps: RouteDeps, { cluster, pool, shape }: z.output<typeof pictureParams>): Promise<PictureJson> {
-  const name = pool === WHOLE_CLUSTER ? '' : pool;
+  const name = poolOf(pool);
   const answered = await expectAnswer(deps.capacity?.shape(cluster, name, shape), 'shape');
   const { fit, nodes } = answered.answer;
   return {
@@ -74,7 +73,7 @@ async function picture(deps: RouteDeps, { cluster, pool, shape }: z.output<typeo
 
 function aboutOf({ shape, pool, namespace = '', pod = '', copies }: RemedyQuery): RemedyAbout {
   if (shape === undefined) return { namespace, pod, copies };
-  return { shape, pool: pool === undefined || pool === WHOLE_CLUSTER ? '' : pool, copies };
+  return { shape, pool: poolOf(pool ?? ''), copies };
 }
 
 function buildRemedy({ remedy: { fit, move, noMoveReason, addNodes, nodeSize }, text }: RemedyAnswer) {

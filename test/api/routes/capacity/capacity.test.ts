@@ -74,6 +74,14 @@ test('fragmentation: K, K* and phi of every shape', async () => {
   ]);
 });
 
+test('"-" is the whole cluster, wherever a request names a pool', async () => {
+  const pools = async (path: string) => [...new Set((await get(app, path)).body.items.map((item: { pool: string }) => item.pool))];
+  assert.deepEqual(await pools('/v1/capacity?pool=-'), ['']);
+  assert.deepEqual(await pools('/v1/fragmentation?pool=-'), ['']);
+  const { body } = await get(app, '/v1/capacity/history?cluster=golden&pool=-&from=2026-01-15T12:00:00Z&step=1h');
+  assert.deepEqual([body.pool, body.nodes], ['', [12]]);
+});
+
 test('pages follow each other without a hole, at the same moment', async () => {
   const all = (await get(app, '/v1/fragmentation')).body.items;
   assert.equal(all.length, 10);
