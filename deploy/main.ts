@@ -44,6 +44,8 @@ export const FAMILIES: readonly Family[] = [
   { commands: ['capacity'], add: async (program) => (await import('./commands/capacity.ts')).addCapacityCommand(program) },
   { commands: ['replay', 'record'], add: async (program) => (await import('./commands/recordings.ts')).addRecordingCommands(program) },
   { commands: ['backtest'], add: async (program) => (await import('./commands/backtest.ts')).addBacktestCommand(program) },
+  { commands: ['dead-letters'], add: async (program, exit) => (await import('./commands/dead-letters.ts')).addDeadLettersCommand(program, exit) },
+  { commands: ['cluster'], add: async (program) => (await import('./commands/cluster.ts')).addClusterCommand(program) },
 ];
 
 /** Builds the program with the families given. `exit` is told the exit code of a command that ended by itself. */

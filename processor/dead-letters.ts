@@ -1,0 +1,21 @@
+/** Whether a dead letter can be given to the change log once more. */
+import { decodeChangeRecord } from '../collector/change-record.ts';
+
+/** What the log takes, or why it gets nothing. */
+export type Revival = { readonly ok: true; readonly key: string; readonly value: Uint8Array } | { readonly ok: false; readonly reason: string };
+
+/**
+ * Judges a dead letter by the rules of this release: a record that an older one could not read may be one now. A record comes back at
+ * the end of the log, under the key of its own cluster; what was listed again since then is taken for the repetition that it is.
+ */
+export function reviveDeadLetter({ code, payload }: { readonly code: string; readonly payload: string }): Revival {
+  if (code === 'cluster_identity') {
+    return { ok: false, reason: 'its cluster was refused, and the record not kept: after `podtrail cluster replace` the next full list states all again' };
+  }
+  if (payload === '') return { ok: false, reason: 'nothing of it was kept' };
+  const value = Buffer.from(payload);
+  const decoded = decodeChangeRecord(value);
+  if (decoded.ok) return { ok: true, key: decoded.record.cluster.uid, value };
+  const whole = decoded.code === 'not_json' ? 'it is no whole record, or was longer than what is kept of one' : 'this release cannot read it either';
+  return { ok: false, reason: `${whole}: ${decoded.reason.split('\n')[0]}` };
+}
