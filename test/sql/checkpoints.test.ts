@@ -260,7 +260,13 @@ test('rows of a cluster above a version go from every table, others stay', async
 
 /** Another key of the table. */
 function other(table: string): object {
-  const keys: Record<string, object> = { clusters: {}, sessions: { session: 's-2' }, disruptions: { podUid: 'p-2' }, dead_letters: { offset: 813n } };
+  const keys: Record<string, object> = {
+    clusters: {},
+    sessions: { session: 's-2' },
+    disruptions: { podUid: 'p-2' },
+    dead_letters: { offset: 813n },
+    capacity_samples: { shape: '4c8Gi' },
+  };
   return keys[table] ?? (table === 'incident_members' ? { podUid: 'p-2' } : table === 'incident_timeline' ? { seq: 1 } : { uid: 'u-2', id: 'i-2', scope: 'x' });
 }
 
