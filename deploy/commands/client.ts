@@ -76,6 +76,7 @@ async function listIncidents(options: ListOptions): Promise<void> {
   const { url, cluster, scenario, state, since, output } = options;
   const namespace = namespaceOf(options);
   const fetchAll = (): Promise<IncidentJson[]> => getAll<IncidentJson>(url, '/v1/incidents', { from: fromOf(since), cluster, scenario, state, namespace });
+  if (options.watch === true) endWithInterrupt();
   const incidents = await fetchAll();
   if (options.watch !== true) return printIncidents(incidents, output);
   const seen = new Map<string, string>();
@@ -92,9 +93,13 @@ async function listIncidents(options: ListOptions): Promise<void> {
 
 const versionOf = ({ state, updatedTime, summary }: IncidentJson): string => `${updatedTime} ${state} ${summary}`;
 
-/** Polls until Ctrl-C, which ends the process with 0. A podtrail that is away for a while is waited for. */
-async function watch(poll: () => Promise<void>): Promise<void> {
+/** Watching has no other end than Ctrl-C, so that is no failure. */
+function endWithInterrupt(): void {
   process.once('SIGINT', () => process.exit(EXIT.ok));
+}
+
+/** Polls for ever. A podtrail that is away for a while is waited for. */
+async function watch(poll: () => Promise<void>): Promise<never> {
   for (let isAway = false; ; ) {
     await delay(WATCH_INTERVAL_MS);
     try {
@@ -142,6 +147,7 @@ async function completeId(url: string, prefix: string): Promise<string> {
 async function showHistory(pod: string, options: ListOptions): Promise<void> {
   const { url, cluster, since, output } = options;
   const namespace = namespaceOf(options);
+  if (options.watch === true) endWithInterrupt();
   const hits = await getAll<FoundJson>(url, '/v1/pods', { name: pod, namespace, cluster, from: fromOf(since) });
   if (hits.length === 0) throw new CommandError(EXIT.refused, `no pod ${pod} was seen in the last ${since}`);
   const seen = new Set<string>();

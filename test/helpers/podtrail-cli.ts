@@ -1,6 +1,7 @@
 /** The command line as people start it: `node deploy/podtrail.js …` in a process of its own, with nothing of this machine's settings. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -33,9 +34,13 @@ export interface Cli {
 }
 
 const running = new Set<Cli>();
-process.on('exit', () => {
+process.on('exit', killAll);
+// A test that fails must not wait for what it has started.
+after(killAll);
+
+function killAll(): void {
   for (const cli of running) cli.kill('SIGKILL');
-});
+}
 
 /** The environment without podtrail's and Kubernetes' variables; home is where no kubeconfig is. */
 function cleanEnv(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
