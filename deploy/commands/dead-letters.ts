@@ -37,7 +37,6 @@ interface ReplayOptions {
 export function addDeadLettersCommand(program: Command, exit: (code: number) => void): void {
   const command = program
     .command('dead-letters')
-    .enablePositionalOptions() // --since of replay is its own
     .description('list what could not be taken, with its place and reason')
     .addOption(apiUrlOption())
     .option('--since <duration>', 'within this time', '7d')
@@ -50,7 +49,8 @@ export function addDeadLettersCommand(program: Command, exit: (code: number) => 
     .option('--data <directory>', "standalone's data directory")
     .option('--since <duration>', 'within this time', '7d')
     .option('--dry-run', 'say what would be done')
-    .action(async (options: ReplayOptions) => exit(await replayDeadLetters(options)));
+    // commander gives --since to the parent, which has one too.
+    .action(async (_: unknown, replay: Command) => exit(await replayDeadLetters(replay.optsWithGlobals<ReplayOptions>())));
 }
 
 async function listDeadLetters({ url, since, output }: ListOptions): Promise<void> {
