@@ -151,7 +151,7 @@ export function schedulingStateOf(cluster: SchedulingCluster): SchedulingState {
   if (cluster.schedulingState !== undefined) return cluster.schedulingState();
   const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
   lastStates.set(cluster.nodes, capacity);
-  capacity.sync(cluster.nodes, cluster.pods);
+  capacity.sync(cluster.nodes, cluster.unorderedPods ?? cluster.pods);
   return capacity.scheduling();
 }
 
@@ -160,7 +160,7 @@ export function* schedulingStateSteps(cluster: SchedulingCluster): Generator<voi
   if (cluster.schedulingState !== undefined) return cluster.schedulingState();
   const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
   lastStates.set(cluster.nodes, capacity);
-  yield* capacity.syncSteps(cluster.nodes, cluster.pods);
+  yield* capacity.syncSteps(cluster.nodes, cluster.unorderedPods ?? cluster.pods);
   return capacity.scheduling();
 }
 

@@ -15,6 +15,8 @@ export interface SchedulingCluster {
   nodes(): Iterable<Node>;
   podsOnNode(name: string): Iterable<Pod>;
   pods(): Iterable<Pod>;
+  /** The same in no order, where that is cheaper: the order of the pods of a scheduling state decides nothing. */
+  unorderedPods?(): Iterable<Pod>;
   object(resource: Resource, namespace: string, name: string): ProjectedObject | undefined;
   inSync(resource: Resource): boolean;
   /** All objects of a resource, where the cluster can list them: without it static volumes cannot be matched. */

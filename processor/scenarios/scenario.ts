@@ -189,6 +189,8 @@ export interface ClusterView {
   podsOnNode(name: string): Iterable<Pod>;
   podsIn(namespace: string): Iterable<Pod>;
   pods(): Iterable<Pod>;
+  /** The same in no order: for what comes out the same in any. */
+  unorderedPods?(): Iterable<Pod>;
   quotasIn(namespace: string): Iterable<ResourceQuota>;
   /** Recent Events about an object, oldest first by last time. */
   eventsOf(uid: string): readonly SeenEvent[];
