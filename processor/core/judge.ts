@@ -15,9 +15,16 @@ import { resourceOfKind } from './workload.ts';
 const NO_HISTORY: PodHistory = { firstSeenMs: 0, containers: {} };
 const CONTROLLER_TABLES = ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] as const;
 
-/** Judges all that is dirty, in key order. While podtrail is blind for pods nothing is judged, and it stays dirty (design D2). */
-export function judgeDirty(engine: Engine, view: ClusterView, where: string): void {
+/** Sources judged in one slice of a step: a few milliseconds, if all of them fail. */
+const JUDGED_A_SLICE = 50;
+
+/**
+ * Judges all that is dirty, in key order and in slices: after a list that is every pod. While podtrail is blind for pods nothing is
+ * judged, and it stays dirty (design D2).
+ */
+export function* judgeDirty(engine: Engine, view: ClusterView, where: string): Generator<void, void> {
   const { state } = engine;
+  let judged = 0;
   if (state.tables.dirty.size === 0 || !inSync(state, 'pods')) return;
   // Judging a node marks its pods once more: the second turn is the last.
   for (let turn = 0; turn < 2 && state.tables.dirty.size > 0; turn++) {
@@ -28,6 +35,8 @@ export function judgeDirty(engine: Engine, view: ClusterView, where: string): vo
       if (source !== undefined) judge(engine, view, source, where);
       // What a late Event opens about a pod that is gone ends with it.
       if (source !== undefined && state.tables.departed.has(source.uid)) sourceGone(engine, source);
+      judged += 1;
+      if (judged % JUDGED_A_SLICE === 0) yield;
     }
   }
 }

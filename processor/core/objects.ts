@@ -15,7 +15,7 @@ import { foldHistory } from './pod-history.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { controllerUid, indexObject, reindexObject, unindexObject } from './state.ts';
-import { hashKey } from './tables.ts';
+import { byCodeUnit, hashKey } from './tables.ts';
 import { workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
@@ -138,7 +138,7 @@ function sessionLetter(state: ClusterState, record: SessionRecord, code: string,
 function dropListed(state: ClusterState, session: SessionState): void {
   if (session.listedCount === 0) return;
   const prefix = `${session.session}/`;
-  for (const key of state.tables.listed.keys()) if (key.startsWith(prefix)) state.tables.listed.delete(key);
+  for (const key of state.tables.listed.unsortedKeys()) if (key.startsWith(prefix)) state.tables.listed.delete(key);
 }
 
 function isComplete(state: ClusterState, session: SessionState, rv: string): boolean {
@@ -197,18 +197,27 @@ function applyChange(
   return { ...NOTHING, removed: remove(state, record.resource, record.uid) };
 }
 
+/** Uids that the list in hand does not name, though it should, in order. */
+function absentFrom(state: ClusterState, session: SessionState): string[] {
+  const table = state.tables.objects[session.resource];
+  const absent: string[] = [];
+  for (const uid of table.unsortedKeys()) {
+    if (state.tables.listed.has(`${session.session}/${uid}`)) continue;
+    const { rv, object } = table.get(uid) as StoredObject;
+    if (session.scope !== '' && object.metadata.namespace !== session.scope) continue;
+    if (compareResourceVersions(rv, session.listRv) <= 0) absent.push(uid);
+  }
+  return absent.sort(byCodeUnit);
+}
+
 /** The diff (design D5): what the whole list does not name was deleted no later than now. */
 function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionState, total: number): Applied {
   const whole = session.phase === 'listing' && session.listedCount === total && session.listRv !== '';
   const stale = isComplete(state, session, session.listRv);
   const removed: { resource: Resource; object: ProjectedObject }[] = [];
   if (whole && !stale && session.resource !== 'events') {
-    const table = state.tables.objects[session.resource];
-    for (const uid of table.keys()) {
-      const stored = table.get(uid) as StoredObject;
-      if (session.scope !== '' && stored.object.metadata.namespace !== session.scope) continue;
-      if (state.tables.listed.has(`${session.session}/${uid}`)) continue;
-      if (compareResourceVersions(stored.rv, session.listRv) > 0) continue;
+    for (const uid of absentFrom(state, session)) {
+      const stored = state.tables.objects[session.resource].get(uid) as StoredObject;
       if (session.resource === 'pods') emitPod(state, emitter, stored.object as Pod, 'VANISHED');
       removed.push(...remove(state, session.resource, uid));
     }

@@ -6,7 +6,6 @@ import type { ChangeRecord } from '../../collector/change-record.ts';
 import { scopeKey } from '../../collector/change-record.ts';
 import type { Pod } from '../../collector/objects.ts';
 import type { EmittedRow } from '../../sql/rows.ts';
-import type { ClusterView } from '../scenarios/scenario.ts';
 import { sampleSteps, scheduleSample } from './capacity-samples.ts';
 import { applyHeartbeat, emitCluster, expectResource, inSync, isSilent, noteUncollectable, refreshSync } from './coverage.ts';
 import type { Emitter } from './emit.ts';
@@ -23,17 +22,7 @@ import { decodeRules } from './rules-config.ts';
 import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { rowVersion } from './state.ts';
-import { createView } from './view.ts';
-
-const views = new WeakMap<ClusterState, ClusterView>();
-
-function viewOf(state: ClusterState): ClusterView {
-  const known = views.get(state);
-  if (known !== undefined) return known;
-  const view = createView(state);
-  views.set(state, view);
-  return view;
-}
+import { viewOf } from './view.ts';
 
 /**
  * Applies one record. Records of a cluster must come in log order; repeated ones change nothing but counters. Never throws for
@@ -66,7 +55,7 @@ export function* stepSlices(state: ClusterState, record: ChangeRecord): Generato
   meta.streamTimeMs = nowMs;
   sweepEvents(state, previousMs);
   applyRecord(engine, record);
-  judgeDirty(engine, viewOf(state), where);
+  yield* judgeDirty(engine, viewOf(state), where);
   groupIncidents(engine);
   emitIncidents(engine);
   return emitter.rows(rowVersion(meta));
@@ -87,7 +76,7 @@ function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<vo
     const id = rest.join('/');
     if (kind === 'judge') {
       state.tables.dirty.set(id, 1);
-      judgeDirty(engine, viewOf(state), where);
+      yield* judgeDirty(engine, viewOf(state), where);
     } else if (kind === 'recover') recoveryDue(engine, id);
     else if (kind === 'forget') state.tables.departed.delete(id);
     else if (kind === 'daily') rewriteDaily(state, engine.emitter, id, timer.dueTimeMs);

@@ -15,6 +15,8 @@ export interface Table<V> {
   delete(key: string): boolean;
   /** Sorted by code unit, so the order is that of no history. Cached until a key comes or goes. */
   keys(): readonly string[];
+  /** The keys in no order, and so without the cost of one: for what comes out the same in any. Deleting meanwhile is fine. */
+  unsortedKeys(): IterableIterator<string>;
   /** In key order. */
   values(): IterableIterator<V>;
   /** The buckets as they are now; index is the position in the array. */
@@ -79,6 +81,9 @@ export function createTable<V>(entries: Iterable<readonly [string, V]> = []): Ta
     keys() {
       sorted ??= buckets.flatMap((bucket) => [...bucket.keys()]).sort(byCodeUnit);
       return sorted;
+    },
+    *unsortedKeys() {
+      for (const bucket of buckets) yield* bucket.keys();
     },
     *values() {
       for (const key of table.keys()) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChangeRecord, decodeChangeRecord, encodeChangeRecord } from '../../../collector/change-record.ts';
 import { type EncodedChunk, encodeBucket, restoreSlices, takeSnapshot } from '../../../processor/core/checkpoint-codec.ts';
 import { type ClusterState, createClusterState, namedTables } from '../../../processor/core/state.ts';
-import { step } from '../../../processor/core/step.ts';
+import { step, stepSlices } from '../../../processor/core/step.ts';
 import type { Bucket } from '../../../processor/core/tables.ts';
 import { calmCluster } from '../fleet.ts';
 import type { Goal } from '../goal.ts';
@@ -131,12 +131,17 @@ function runLoad(load: ReturnType<typeof createLoad>, withCheckpoints: boolean) 
     assert.ok(decoded.ok);
     step(state, decoded.record);
   };
-  const turn = (work: () => void): void => {
-    turns.begin();
-    work();
-    turns.end();
+  /** In slices, as the processor does. */
+  const applySlices = (bytes: Buffer): void => {
+    const decoded = decodeChangeRecord(bytes);
+    assert.ok(decoded.ok);
+    const slices = stepSlices(state, decoded.record);
+    for (let done = false; !done; turns.end()) {
+      turns.begin();
+      done = slices.next().done === true;
+    }
   };
-  for (const bytes of load.records.slice(0, load.listed)) turn(() => apply(bytes));
+  for (const bytes of load.records.slice(0, load.listed)) applySlices(bytes);
   let saved = new Set<Bucket<unknown>>();
   let chunks = 0;
   const startSeconds = cpuSeconds();

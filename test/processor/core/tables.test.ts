@@ -23,8 +23,22 @@ test('a table is a map whose order does not depend on history', () => {
         sorted.map((key) => model.get(key)),
       );
       assert.equal(table.size, model.size);
+      assert.deepEqual([...table.unsortedKeys()].sort(), [...sorted].sort());
     }),
   );
+});
+
+test('what is deleted while the keys are read is read once, also after a snapshot', () => {
+  const table = createTable<number>();
+  for (let i = 0; i < 2_000; i++) table.set(`k${i}`, i);
+  table.snapshot();
+  let read = 0;
+  for (const key of table.unsortedKeys()) {
+    read++;
+    assert.ok(table.delete(key), key);
+  }
+  assert.equal(read, 2_000);
+  assert.equal(table.size, 0);
 });
 
 test('a snapshot keeps what it saw, and shares what did not change with the next one', () => {
