@@ -9,6 +9,7 @@ import { readPartitions } from '../sql/checkpoints.ts';
 import type { ProcessorConfig } from './config.ts';
 import { ProcessorError } from './errors.ts';
 import { createProcessorMetrics } from './metrics.ts';
+import type { LogBounds } from './partition.ts';
 import { Partition } from './partition.ts';
 import { RowSink } from './row-sink.ts';
 import type { StateAnswer } from './states.ts';
@@ -26,7 +27,11 @@ export interface ProcessorOptions {
 export interface ProcessorDeps {
   readonly reader: ChangeLogReader;
   /** Migrated to the schema of this release. */
-  readonly store: { readonly client: ClickHouseClient };
+  readonly store: {
+    readonly client: ClickHouseClient;
+    /** Cap of its data, bytes, where it is embedded (design D10). */
+    readonly maxBytes?: number | undefined;
+  };
   readonly log: Logger;
   readonly registry: Registry;
   /** Wall clock, epoch ms. */
@@ -95,6 +100,12 @@ function whyOf(found: StateAnswer, namespace: string, pod: string): WhyAnswer {
   return found.kind === 'state' ? answerWhy(found.state, namespace, pod) : found;
 }
 
+/** The log has grown since the assignment, and whoever had the partition before may have read and checkpointed that already. */
+async function boundsNow(reader: ChangeLogReader, partition: number, { earliest, end }: LogBounds, { lastOffset }: PartitionManifest): Promise<LogBounds> {
+  const newest = lastOffset < end ? end : ((await reader.endOffsets()).get(partition) ?? end);
+  return { earliest, end: newest > end ? newest : end };
+}
+
 export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps): Processor {
   const { config, release } = options;
   const { reader, log, now = Date.now } = deps;
@@ -131,8 +142,14 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
     const here = { log: identity.log, partition, partitions: identity.partitions };
     const isNew = options.newLog === true && !renewed.has(partition);
     const chosen = chooseManifest(await readPartitions(client), here, isNew);
-    const created = new Partition({ ...config, ...here, release }, { client, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith });
-    const start = 'goOn' in chosen ? await created.restore(chosen.goOn, bounds) : await created.restart(chosen.keep, bounds);
+    const created = new Partition(
+      { ...config, ...here, release },
+      { client, maxStoreBytes: deps.store.maxBytes, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith },
+    );
+    const start =
+      'goOn' in chosen
+        ? await created.restore(chosen.goOn, await boundsNow(reader, partition, bounds, chosen.goOn))
+        : await created.restart(chosen.keep, bounds);
     renewed.add(partition);
     partitions.set(partition, created);
     log.info({ partition, start: String(start), end: String(bounds.end), lag: created.lag }, 'partition assigned');

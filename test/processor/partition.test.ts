@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
+import type { ChangeLogReader } from '../../collector/change-log/change-log.ts';
 import { nothingSaved, snapshotOf, writeRound } from '../../processor/checkpoint.ts';
 import { processorConfig } from '../../processor/config.ts';
 import { createClusterState } from '../../processor/core/state.ts';
 import { createProcessorMetrics } from '../../processor/metrics.ts';
 import { Partition } from '../../processor/partition.ts';
+import { createProcessor } from '../../processor/processor.ts';
 import { RowSink } from '../../processor/row-sink.ts';
+import { writePartition } from '../../sql/checkpoints.ts';
 import { silentLog } from '../helpers/silent-log.ts';
 import type { Machine } from '../simulator/machine.ts';
 import { createRandom } from '../simulator/random.ts';
@@ -36,4 +39,22 @@ test('a checkpoint of another generation than the named one is read on from its 
   const manifest = { ...PLACE, partitions: 1, nextOffset: 85n, lastOffset: 84n, lastHash: '', writtenTimeMs: 1 };
   const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 85 }];
   assert.equal(await partition.restore({ ...manifest, clusters }, { earliest: 0n, end: 90n }), 55n);
+});
+
+test('a log that has grown since the assignment, and was read on by the reader before, is the same log', async () => {
+  const client = createStore(createRandom(1)).client(MACHINE);
+  await writePartition(client, { ...PLACE, partitions: 1, nextOffset: 6n, lastOffset: 5n, lastHash: 'x', clusters: [], writtenTimeMs: 1 });
+  let start: bigint | undefined;
+  const reader: ChangeLogReader = {
+    identity: async () => ({ log: PLACE.log, partitions: 1 }),
+    endOffsets: async () => new Map([[0, 6n]]),
+    async run(handlers) {
+      start = await handlers.assigned({ partition: 0, earliest: 0n, end: 5n, committed: undefined });
+      await handlers.revoked(0);
+    },
+    stop: async () => {},
+  };
+  const deps = { reader, store: { client }, log: silentLog, registry: new Registry() };
+  await createProcessor({ config: processorConfig.parse({}), release: 'test' }, deps).start();
+  assert.equal(start, 5n);
 });

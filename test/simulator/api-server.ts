@@ -63,19 +63,25 @@ export interface ApiServer {
   breakWatches(): void;
   /** Nothing comes on the watches that are open. */
   silenceWatches(): void;
-  /** Watches on which nothing came any more when their collector died: nobody can tell what they missed. */
+  /** Times in which a watch was silent whose collector then died before it could say so: nobody can tell what it missed. */
   unheard(): readonly { readonly fromMs: number; readonly toMs: number }[];
   client(machine: Machine, clock: ServerClock): ApiClient;
 }
 
 /** As the collector's default. */
 const WATCH_STALL_MS = 150_000;
+/** How long a collector may need to tell what it has found out: a heartbeat, and its way into a log that is slow. */
+const TELLING_MS = 60_000;
 const BOOKMARK_MS = 60_000;
 
-interface Watcher {
+/** A watch on which nothing came, on the simulation's clock. */
+interface Silence {
   readonly machine: Machine;
-  /** Since when nothing comes, on the simulation's clock. */
-  silentMs(): number | undefined;
+  readonly fromMs: number;
+  toMs: number;
+}
+
+interface Watcher {
   wake(): void;
   break(): void;
   silence(): void;
@@ -88,6 +94,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
   const changes: Change[] = [];
   const pages = new Map<string, readonly RawObject[]>();
   const watchers = new Set<Watcher>();
+  const silences: Silence[] = [];
   const pageSize = random.int(2, 9);
   let revision = 990; // soon one digit longer
   let compacted = '0';
@@ -157,8 +164,8 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
       for (const watcher of watchers) watcher.silence();
     },
     unheard() {
-      const silent = [...watchers].filter((watcher) => !watcher.machine.alive && watcher.silentMs() !== undefined);
-      return silent.map((watcher) => ({ fromMs: (watcher.silentMs() ?? 0) + skewMs, toMs: watcher.machine.diedMs + skewMs }));
+      const untold = silences.filter(({ machine, toMs }) => Math.min(toMs, machine.diedMs) > machine.diedMs - TELLING_MS);
+      return untold.map(({ machine, fromMs, toMs }) => ({ fromMs: fromMs + skewMs, toMs: Math.min(toMs, machine.diedMs) + skewMs }));
     },
     client: (machine, clock) => {
       const ask = <T>(effect: () => ApiResult<T>): Promise<ApiResult<T>> => request(server, machine, clock, random, effect);
@@ -177,8 +184,8 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
           }
           const first = opened.value === 'gone' ? [line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })] : [];
           const halfOpen = random.chance(server.trouble.halfOpen);
-          const source = { history: historyOf(wanted.resource), revision: () => String(revision), first, halfOpen };
-          return stream({ time, random, machine, watchers }, wanted, source, handlers, signal);
+          const source = { history: historyOf(wanted.resource), revision: () => String(revision), first, halfOpen, skewMs };
+          return stream({ time, random, machine, watchers, silences }, wanted, source, handlers, signal);
         },
       };
     },
@@ -243,27 +250,30 @@ interface Wire {
   readonly random: Random;
   readonly machine: Machine;
   readonly watchers: Set<Watcher>;
+  readonly silences: Silence[];
 }
 interface Source {
   readonly history: readonly Change[];
   readonly revision: () => string;
   readonly first: readonly Buffer[];
   readonly halfOpen: boolean;
+  readonly skewMs: number;
 }
 
 /** Streams what comes after the wanted version, in chunks cut anywhere, until the watch ends one way or the other. */
 function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Parameters<ApiClient['watch']>[1], signal: AbortSignal): Promise<WatchEnd> {
-  const { time, random, machine, watchers } = wire;
+  const { time, random, machine, watchers, silences } = wire;
   const { history } = source;
   return new Promise((resolve) => {
     let next = history.findIndex(({ rv }) => compareResourceVersions(rv, wanted.resourceVersion) > 0);
     if (next < 0) next = history.length;
-    let silentMs: number | undefined;
+    let silence: Silence | undefined;
     let isOver = false;
     let isAwake = false;
     const finish = (end: WatchEnd): void => {
       if (isOver || !machine.alive) return;
       isOver = true;
+      if (silence !== undefined) silence.toMs = time.now();
       watchers.delete(watcher);
       resolve(end);
     };
@@ -278,20 +288,18 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
       return change === undefined ? undefined : line(change.type, change.object);
     };
     const deliver = (): void => {
-      for (let bytes = pending(); bytes !== undefined && !isOver && silentMs === undefined && machine.alive; bytes = pending()) {
+      for (let bytes = pending(); bytes !== undefined && !isOver && silence === undefined && machine.alive; bytes = pending()) {
         next += 1;
         send(bytes);
       }
     };
     const bookmark = (): void => {
-      if (isOver || silentMs !== undefined || !machine.alive) return;
+      if (isOver || silence !== undefined || !machine.alive) return;
       deliver();
       send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
       time.after(random.between(0.8, 1.2) * BOOKMARK_MS, bookmark);
     };
     const watcher: Watcher = {
-      machine,
-      silentMs: () => silentMs,
       wake() {
         if (isAwake || isOver) return;
         isAwake = true;
@@ -301,12 +309,16 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
         });
       },
       break() {
-        const bytes = silentMs !== undefined ? undefined : pending();
+        const bytes = silence !== undefined ? undefined : pending();
         if (bytes !== undefined) send(bytes.subarray(0, random.int(0, bytes.length - 1)));
         finish({ kind: 'failed', failure: { kind: 'network', message: 'connection lost' } });
       },
       silence() {
-        silentMs ??= time.now();
+        if (silence !== undefined || isOver) return;
+        // What was on its way, or is long due, is not heard either.
+        const fromMs = Math.min(time.now(), (history[next]?.timeMs ?? Number.POSITIVE_INFINITY) - source.skewMs);
+        silence = { machine, fromMs, toMs: Number.POSITIVE_INFINITY };
+        silences.push(silence);
         time.after(WATCH_STALL_MS, () => finish({ kind: 'stalled' }));
       },
     };
@@ -321,7 +333,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     watcher.wake();
     time.after(random.between(0.2, 1) * BOOKMARK_MS, bookmark);
     time.after(wanted.timeoutSeconds * 1_000, () => {
-      if (silentMs !== undefined) return;
+      if (silence !== undefined) return;
       deliver();
       finish({ kind: 'closed' });
     });
