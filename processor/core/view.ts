@@ -16,7 +16,7 @@ export function createView(state: ClusterState): ClusterView {
     const uid = byName[resource].get(nameKey(namespace, name)).at(-1);
     return uid === undefined ? undefined : objects[resource].get(uid)?.object;
   };
-  function* podsBy(uids: readonly string[]): Generator<Pod> {
+  function* podsBy(uids: Iterable<string>): Generator<Pod> {
     for (const uid of uids) {
       const stored = objects.pods.get(uid);
       if (stored !== undefined) yield stored.object as Pod;
@@ -40,6 +40,7 @@ export function createView(state: ClusterState): ClusterView {
     podsOnNode: (name) => podsBy(podsByNode.get(name)),
     podsIn: (namespace) => podsBy(podsByNamespace.get(namespace)),
     pods: () => all<Pod>('pods'),
+    unorderedPods: () => podsBy(objects.pods.unsortedKeys()),
     *quotasIn(namespace) {
       for (const quota of all<ResourceQuota>('resourcequotas')) if (quota.metadata.namespace === namespace) yield quota;
     },
