@@ -27,11 +27,7 @@ export interface ProcessorOptions {
 export interface ProcessorDeps {
   readonly reader: ChangeLogReader;
   /** Migrated to the schema of this release. */
-  readonly store: {
-    readonly client: ClickHouseClient;
-    /** Cap of its data, bytes, where it is embedded (design D10). */
-    readonly maxBytes?: number | undefined;
-  };
+  readonly store: { readonly client: ClickHouseClient };
   readonly log: Logger;
   readonly registry: Registry;
   /** Wall clock, epoch ms. */
@@ -74,12 +70,15 @@ export interface Processor {
   why(cluster: string, namespace: string, pod: string): WhyAnswer;
 }
 
+/** A partition manifest to go on from, or the clusters to keep of one that no longer holds. */
+type Chosen = { readonly goOn: PartitionManifest } | { readonly keep: readonly string[] };
+
 /** Which partition manifest holds for a partition now: one to go on from, or the clusters to keep of one that no longer does. */
 export function chooseManifest(
   manifests: readonly PartitionManifest[],
   here: { readonly log: string; readonly partition: number; readonly partitions: number },
   newLog: boolean,
-): { readonly goOn: PartitionManifest } | { readonly keep: readonly string[] } {
+): Chosen {
   const own = manifests.find(({ log, partition }) => log === here.log && partition === here.partition);
   if (newLog) return { keep: own?.clusters.map(({ clusterUid }) => clusterUid) ?? [] };
   if (own !== undefined && own.partitions === here.partitions) return { goOn: own };
@@ -101,8 +100,9 @@ function whyOf(found: StateAnswer, namespace: string, pod: string): WhyAnswer {
 }
 
 /** The log has grown since the assignment, and whoever had the partition before may have read and checkpointed that already. */
-async function boundsNow(reader: ChangeLogReader, partition: number, { earliest, end }: LogBounds, { lastOffset }: PartitionManifest): Promise<LogBounds> {
-  const newest = lastOffset < end ? end : ((await reader.endOffsets()).get(partition) ?? end);
+async function boundsNow(reader: ChangeLogReader, partition: number, { earliest, end }: LogBounds, chosen: Chosen): Promise<LogBounds> {
+  if (!('goOn' in chosen) || chosen.goOn.lastOffset < end) return { earliest, end };
+  const newest = (await reader.endOffsets()).get(partition) ?? end;
   return { earliest, end: newest > end ? newest : end };
 }
 
@@ -137,19 +137,14 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
     };
   }
 
-  async function assigned({ partition, ...bounds }: Assignment): Promise<bigint> {
+  async function assigned({ partition, ...known }: Assignment): Promise<bigint> {
     const identity = await reader.identity();
     const here = { log: identity.log, partition, partitions: identity.partitions };
     const isNew = options.newLog === true && !renewed.has(partition);
     const chosen = chooseManifest(await readPartitions(client), here, isNew);
-    const created = new Partition(
-      { ...config, ...here, release },
-      { client, maxStoreBytes: deps.store.maxBytes, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith },
-    );
-    const start =
-      'goOn' in chosen
-        ? await created.restore(chosen.goOn, await boundsNow(reader, partition, bounds, chosen.goOn))
-        : await created.restart(chosen.keep, bounds);
+    const bounds = await boundsNow(reader, partition, known, chosen);
+    const created = new Partition({ ...config, ...here, release }, { client, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith });
+    const start = 'goOn' in chosen ? await created.restore(chosen.goOn, bounds) : await created.restart(chosen.keep, bounds);
     renewed.add(partition);
     partitions.set(partition, created);
     log.info({ partition, start: String(start), end: String(bounds.end), lag: created.lag }, 'partition assigned');
