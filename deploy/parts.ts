@@ -81,7 +81,12 @@ export function startProcessor(
   const { log, registry, lifecycle } = deps;
   const processor = createProcessor(
     { config: config.processor, release: VERSION, newLog: options.newLog ?? false },
-    { reader, store: { client }, log: log.child({ component: 'processor' }), registry },
+    {
+      reader,
+      store: { client, maxBytes: config.store.url === undefined ? config.store.maxBytes : undefined },
+      log: log.child({ component: 'processor' }),
+      registry,
+    },
   );
   processor.start().catch((error: unknown) => lifecycle.fail(error));
   lifecycle.add({ name: 'processor', stop: () => processor.stop() });

@@ -21,6 +21,7 @@ import { rowVersion } from './core/state.ts';
 import { isRetriable, ProcessorError } from './errors.ts';
 import type { ProcessorMetrics, RecordOutcome } from './metrics.ts';
 import type { RowSink } from './row-sink.ts';
+import { keepStoreCap } from './store-cap.ts';
 import { applySlices, SLICE_MS } from './slices.ts';
 
 /** How long one call may wait for the store to take rows, ms, before the reader gets its turn. */
@@ -48,6 +49,8 @@ export interface PartitionDeps {
   readonly now: () => number;
   /** Aborted when the processor stops: nobody waits for the store any longer than it must. */
   readonly stopping: AbortSignal;
+  /** Cap of the store's data, bytes, where it is ours alone; undefined where others look after it. */
+  readonly maxStoreBytes?: number | undefined;
   /** Told of an error outside any call that no retry helps. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -384,8 +387,9 @@ export class Partition {
         log.warn({ cluster: tracked.state.cluster.name }, 'chunks of the last checkpoint are gone, the next one writes all');
         tracked.saved = nothingSaved();
       }
+      await keepStoreCap(this.#deps, this.#clusters.values(), this.#deps.maxStoreBytes);
     } catch (error) {
-      log.warn({ err: error }, 'old checkpoints were not deleted, trying again later');
+      log.warn({ err: error }, 'old checkpoints and data were not deleted, trying again later');
     }
   }
 }

@@ -27,7 +27,11 @@ export interface ProcessorOptions {
 export interface ProcessorDeps {
   readonly reader: ChangeLogReader;
   /** Migrated to the schema of this release. */
-  readonly store: { readonly client: ClickHouseClient };
+  readonly store: {
+    readonly client: ClickHouseClient;
+    /** Cap of its data, bytes, where it is embedded (design D10). */
+    readonly maxBytes?: number | undefined;
+  };
   readonly log: Logger;
   readonly registry: Registry;
   /** Wall clock, epoch ms. */
@@ -106,6 +110,22 @@ async function boundsNow(reader: ChangeLogReader, partition: number, { earliest,
   return { earliest, end: newest > end ? newest : end };
 }
 
+function describeStatus(pendingRows: number, partitions: ReadonlyMap<number, Partition>): ProcessorStatus {
+  const clusters = [...partitions.values()].flatMap((partition) => [...partition.clusters]);
+  return {
+    pendingRows,
+    partitions: [...partitions].map(([partition, { nextOffset, lag, checkpointTimeMs }]) => ({ partition, nextOffset, lagRecords: lag, checkpointTimeMs })),
+    clusters: clusters.map(({ state: { cluster, meta, tables } }) => ({
+      cluster: cluster.name,
+      clusterUid: cluster.uid,
+      generation: meta.generation,
+      records: meta.count,
+      streamTimeMs: meta.streamTimeMs,
+      openIncidents: tables.incidents.size,
+    })),
+  };
+}
+
 export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps): Processor {
   const { config, release } = options;
   const { reader, log, now = Date.now } = deps;
@@ -117,25 +137,11 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
   const failure = new Promise<never>((_, reject) => {
     failWith = reject;
   });
+  const status = (): ProcessorStatus => describeStatus(sink.pendingRows, partitions);
   const metrics = createProcessorMetrics(deps.registry, status, now);
   const sink = new RowSink(config, { client, log, metrics, onFatal: failWith });
+  const partitionDeps = { client, maxStoreBytes: deps.store.maxBytes, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith };
   let running: Promise<void> | undefined;
-
-  function status(): ProcessorStatus {
-    const clusters = [...partitions.values()].flatMap((partition) => [...partition.clusters]);
-    return {
-      pendingRows: sink.pendingRows,
-      partitions: [...partitions].map(([partition, { nextOffset, lag, checkpointTimeMs }]) => ({ partition, nextOffset, lagRecords: lag, checkpointTimeMs })),
-      clusters: clusters.map(({ state: { cluster, meta, tables } }) => ({
-        cluster: cluster.name,
-        clusterUid: cluster.uid,
-        generation: meta.generation,
-        records: meta.count,
-        streamTimeMs: meta.streamTimeMs,
-        openIncidents: tables.incidents.size,
-      })),
-    };
-  }
 
   async function assigned({ partition, ...known }: Assignment): Promise<bigint> {
     const identity = await reader.identity();
@@ -143,7 +149,7 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
     const isNew = options.newLog === true && !renewed.has(partition);
     const chosen = chooseManifest(await readPartitions(client), here, isNew);
     const bounds = await boundsNow(reader, partition, known, chosen);
-    const created = new Partition({ ...config, ...here, release }, { client, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith });
+    const created = new Partition({ ...config, ...here, release }, partitionDeps);
     const start = 'goOn' in chosen ? await created.restore(chosen.goOn, bounds) : await created.restart(chosen.keep, bounds);
     renewed.add(partition);
     partitions.set(partition, created);

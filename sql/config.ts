@@ -42,6 +42,11 @@ export const storeConfig = z.strictObject({
     .min(256 * 1024 ** 2)
     .default(2 * 1024 ** 3)
     .describe('Memory that the embedded chDB may use; beyond it statements fail and are tried again.'),
+  maxBytes: z
+    .int()
+    .min(1024 ** 2)
+    .default(20 * 1024 ** 3)
+    .describe('Disk that the embedded chDB may fill; beyond it the oldest changes of pods and Events go, never what is not yet checkpointed.'),
   retention: retentionConfig.prefault({}),
 });
 

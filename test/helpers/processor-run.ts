@@ -15,6 +15,7 @@ import { silentLog } from './silent-log.ts';
 export interface RunOptions extends ReaderOptions {
   readonly config?: Partial<ProcessorConfig>;
   readonly newLog?: boolean;
+  readonly maxStoreBytes?: number;
   readonly release?: string;
   readonly log?: typeof silentLog;
 }
@@ -35,7 +36,10 @@ export function startRun(client: ClickHouseClient, log: MemoryLog, options: RunO
   const defaults = processorConfig.parse({});
   const config = { ...defaults, flushIntervalMs: 10, checkpointRecords: 40, stopSeconds: 10, ...options.config };
   const { newLog = false, release = '0.1.0' } = options;
-  const processor = createProcessor({ config, release, newLog }, { reader, store: { client }, log: options.log ?? silentLog, registry });
+  const processor = createProcessor(
+    { config, release, newLog },
+    { reader, store: { client, maxBytes: options.maxStoreBytes }, log: options.log ?? silentLog, registry },
+  );
   const ended = processor.start();
   ended.catch(() => undefined);
   return {
