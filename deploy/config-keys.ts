@@ -14,12 +14,16 @@ export interface ConfigKey {
 }
 
 /** The part of JSON Schema that zod makes of the configuration. */
-interface SchemaNode {
+export interface SchemaNode {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly items?: SchemaNode;
   readonly oneOf?: readonly SchemaNode[];
   readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
   readonly description?: string;
 }
 

@@ -114,13 +114,19 @@ function readYaml(file: string): Record<string, unknown> {
   }
   if (value === null || value === undefined) return {};
   if (!isMapping(value)) throw new CommandError(EXIT.refused, `configuration ${file} is not a mapping`);
-  return value;
+  return withoutNulls(value);
 }
 
 /** What is wrong and where. The parser's own message quotes the text, and there may be a password in it. */
 function describeYamlError(error: unknown): string {
   const { code, linePos: [at] = [] } = error as Partial<YAMLParseError>;
   return at === undefined ? 'an alias without its anchor' : `${code} at line ${at.line}, column ${at.col}`;
+}
+
+/** `port:` with nothing behind it is not set. */
+function withoutNulls(tree: Record<string, unknown>): Record<string, unknown> {
+  const set = Object.entries(tree).filter(([, value]) => value !== null);
+  return Object.fromEntries(set.map(([key, value]) => [key, isMapping(value) ? withoutNulls(value) : value]));
 }
 
 function setPath(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {

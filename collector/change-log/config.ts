@@ -7,27 +7,25 @@ const MIB = 1_048_576;
 
 const embedded = z
   .strictObject({
-    kind: z.literal('embedded'),
-    /** Where the segment files are; one process owns it. Relative to the working directory. */
-    directory: z.string().min(1).default('data/change-log'),
-    /** Size at which a segment file is closed, 1 MiB to 1 GiB. Deletion is by whole segments. */
+    kind: z.literal('embedded').describe('Segment files of one process, for standalone.'),
+    directory: z.string().min(1).default('data/change-log').describe('Where the segment files are; one process owns it. Relative to the working directory.'),
     segmentBytes: z
       .int()
       .min(MIB)
       .max(1_024 * MIB)
-      .default(64 * MIB),
-    /** How long records are kept at least, if the cap allows, ms, from 1 minute. */
+      .default(64 * MIB)
+      .describe('Size at which a segment file is closed; deletion is by whole segments.'),
     retentionMs: z
       .int()
       .min(MINUTE_MS)
-      .default(7 * DAY_MS),
-    /** Hard cap of all segments, bytes: the oldest go first, never what is not yet committed. */
+      .default(7 * DAY_MS)
+      .describe('How long records are kept at least, if the cap allows.'),
     retentionBytes: z
       .int()
       .min(4 * MIB)
-      .default(4_096 * MIB),
-    /** How long an append waits for others to share its fsync, 0 to 1000 ms. */
-    fsyncIntervalMs: z.int().min(0).max(1_000).default(5),
+      .default(4_096 * MIB)
+      .describe('Hard cap of all segments: the oldest go first, never what is not yet committed.'),
+    fsyncIntervalMs: z.int().min(0).max(1_000).default(5).describe('How long an append waits for others to share its fsync.'),
   })
   .refine((options) => options.segmentBytes * 4 <= options.retentionBytes, {
     path: ['segmentBytes'],
@@ -36,50 +34,55 @@ const embedded = z
 
 const tls = z
   .strictObject({
-    enabled: z.boolean().default(false),
-    /** PEM files; without caFile the system's authorities count, without certFile and keyFile the client shows none. */
-    caFile: z.string().min(1).optional(),
-    certFile: z.string().min(1).optional(),
-    keyFile: z.string().min(1).optional(),
+    enabled: z.boolean().default(false).describe('Speak TLS with the brokers.'),
+    caFile: z.string().min(1).optional().describe("PEM bundle that signs the brokers' certificates; without it the system's authorities count."),
+    certFile: z.string().min(1).optional().describe('PEM client certificate; needs keyFile.'),
+    keyFile: z.string().min(1).optional().describe('PEM key of certFile.'),
   })
   .refine((options) => (options.certFile === undefined) === (options.keyFile === undefined), { message: 'certFile and keyFile belong together' });
 
 const sasl = z.strictObject({
-  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
-  username: z.string().min(1),
-  /** The file holds the password; a trailing newline is ignored. Read again at every connection attempt of a new client. */
-  passwordFile: z.string().min(1),
+  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).describe('SASL mechanism.'),
+  username: z.string().min(1).describe('SASL user.'),
+  passwordFile: z
+    .string()
+    .min(1)
+    .describe('The file holds the password; a trailing newline is ignored. Read again at every connection attempt of a new client.'),
 });
 
 const kafka = z
   .strictObject({
-    kind: z.literal('kafka'),
-    /** Bootstrap addresses, host:port. */
-    brokers: z.array(z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port')).min(1),
-    clientId: z.string().min(1).default('podtrail'),
+    kind: z.literal('kafka').describe('A Kafka topic that collectors and processors share.'),
+    brokers: z
+      .array(z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port'))
+      .min(1)
+      .describe('Bootstrap addresses, host:port.'),
+    clientId: z.string().min(1).default('podtrail').describe('What the brokers call this client in logs and quotas.'),
     topic: z
       .string()
       .regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be a Kafka topic name')
-      .default('podtrail.changes'),
-    /** Create the topic, with the settings documented in collector/change-log/README.md, if it does not exist. */
-    createTopic: z.boolean().default(true),
-    /** Of a new topic. A cluster's records stay in one partition, so this bounds the number of processors. Never change it later. */
-    partitions: z.int().min(1).max(10_000).default(12),
-    /** Replicas of a new topic, 1 to 10; from 3 on a write needs two of them. */
-    replication: z.int().min(1).max(10).default(3),
-    /** Of a new topic: how long records are kept, ms, from 1 minute. */
+      .default('podtrail.changes')
+      .describe('Topic of the change records; one per installation.'),
+    createTopic: z.boolean().default(true).describe('Create the topic, with the settings documented in collector/change-log/README.md, if it does not exist.'),
+    partitions: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(12)
+      .describe("Of a new topic. A cluster's records stay in one partition, so this bounds the number of processors. Never change it later."),
+    replication: z.int().min(1).max(10).default(3).describe('Replicas of a new topic; from 3 on a write needs two of them.'),
     retentionMs: z
       .int()
       .min(MINUTE_MS)
-      .default(7 * DAY_MS),
-    /** After this silence a reader's partitions go to others, 1 s to 30 min (within the broker's group.*.session.timeout.ms). */
+      .default(7 * DAY_MS)
+      .describe('Of a new topic: how long records are kept.'),
     sessionTimeoutMs: z
       .int()
       .min(1_000)
       .max(30 * MINUTE_MS)
-      .default(30_000),
-    /** How often a reader says that it lives, ms: also how soon it notices a rebalance. */
-    heartbeatIntervalMs: z.int().min(100).max(60_000).default(3_000),
+      .default(30_000)
+      .describe("After this silence a reader's partitions go to others; within the broker's group.*.session.timeout.ms."),
+    heartbeatIntervalMs: z.int().min(100).max(60_000).default(3_000).describe('How often a reader says that it lives: also how soon it notices a rebalance.'),
     tls: tls.prefault({}),
     sasl: sasl.optional(),
   })

@@ -106,21 +106,21 @@ export interface CapacityRules {
 /** Configuration of all rules; every key optional. */
 export const rulesSchema = z.strictObject({
   thresholds: thresholdsSchema.default({}),
-  /** The last one that fits wins, key by key. */
   overrides: z
     .array(z.strictObject({ match: thresholdsMatch, thresholds: thresholdsSchema }))
     .max(1_000)
-    .default([]),
-  /** No incident is made of what fits. */
+    .default([])
+    .describe('thresholds for some: {match: {namespaces: [batch-*]}, thresholds: {restarts: 10}}; the last one that fits wins, key by key'),
   disabled: z
     .array(z.strictObject({ match: matchSchema, reason: z.string().min(1).max(500) }))
     .max(1_000)
-    .default([]),
-  /** Incidents are made, stored and flagged `muted` until then. */
+    .default([])
+    .describe('no incident is made of what fits: {match: {causes: [ignored_signal]}, reason: known}'),
   mutes: z
     .array(z.strictObject({ match: matchSchema, reason: z.string().min(1).max(500), until: z.iso.datetime({ offset: true }) }))
     .max(1_000)
-    .default([]),
+    .default([])
+    .describe('incidents are made, stored and flagged muted: {match: {clusters: [dev]}, reason: migration, until: 2027-01-31T08:00:00Z}'),
   capacity: capacitySchema.prefault({}),
 });
 export type RulesConfig = z.output<typeof rulesSchema>;
