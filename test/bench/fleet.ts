@@ -64,9 +64,46 @@ export interface RawPod {
 }
 
 /** Recorded pods as the API server sent them, managedFields and all. */
-export function recordedPods(): RawPod[] {
-  const pods = FAILING.flatMap((path) => recordedLines(`${path}.ndjson.gz`)).filter(({ resource, type }) => resource === 'pods' && type === 'MODIFIED');
-  return pods.map(({ object }) => object as RawPod);
+export function recordedPods(): readonly RawPod[] {
+  pods ??= FAILING.flatMap((path) => recordedLines(`${path}.ndjson.gz`)).flatMap(({ resource, type, object }) =>
+    resource === 'pods' && type === 'MODIFIED' ? [object as RawPod] : [],
+  );
+  return pods;
+}
+let pods: readonly RawPod[] | undefined;
+
+/** Bytes of a pod's managedFields, and of all of it, as measured on clusters with sidecars, probes and operators (12 KB model pod). */
+const LARGE_MANAGED_BYTES = 4_800;
+const LARGE_BYTES = 12_000;
+
+/** The pod as large ones are: containers with probes, env and mounts, and more managers. */
+export function largePod(pod: RawPod): RawPod {
+  const probe = {
+    httpGet: { path: '/healthz', port: 8080, scheme: 'HTTP' },
+    initialDelaySeconds: 5,
+    periodSeconds: 10,
+    timeoutSeconds: 1,
+    failureThreshold: 3,
+  };
+  const env = Array.from({ length: 5 }, (_, at) => ({ name: `SETTING_${at}`, value: `value-${at}` }));
+  const container = {
+    image: 'registry.example/team/sidecar:1.2.3',
+    env,
+    livenessProbe: probe,
+    readinessProbe: probe,
+    startupProbe: probe,
+    terminationMessagePath: '/dev/termination-log',
+  };
+  const fields = (pod.metadata['managedFields'] ?? []) as readonly unknown[];
+  const managedFields: unknown[] = [];
+  while (fields.length > 0 && JSON.stringify(managedFields).length < LARGE_MANAGED_BYTES) managedFields.push(...fields);
+  const metadata = { ...pod.metadata, managedFields };
+  const containers = [...((pod.spec['containers'] ?? []) as readonly unknown[])];
+  for (;;) {
+    const large = { ...pod, metadata, spec: { ...pod.spec, containers } };
+    if (JSON.stringify(large).length >= LARGE_BYTES) return large;
+    containers.push({ ...container, name: `sidecar-${containers.length}` });
+  }
 }
 
 /** The pod under another name. */

@@ -1,6 +1,7 @@
 /** The goals that are measured here, in the order of their worth. */
 import type { Goal } from '../goal.ts';
+import { besideInformer, firstList, podMemory, watchEvents } from './collector.ts';
 import { processorSpeed, rulesCost } from './processor.ts';
 import { checkpoints, restart } from './state.ts';
 
-export const GOALS: readonly Goal[] = [processorSpeed, rulesCost, restart, checkpoints];
+export const GOALS: readonly Goal[] = [processorSpeed, rulesCost, watchEvents, restart, checkpoints, podMemory, firstList, besideInformer];
