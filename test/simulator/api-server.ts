@@ -63,8 +63,11 @@ export interface ApiServer {
   breakWatches(): void;
   /** Nothing comes on the watches that are open. */
   silenceWatches(): void;
-  /** Times in which a watch was silent whose collector then died before it could say so: nobody can tell what it missed. */
-  unheard(): readonly { readonly fromMs: number; readonly toMs: number }[];
+  /**
+   * Times in which a watch was silent whose collector then died before it could say so: nobody can tell what it missed. With `all` those
+   * of every silent watch.
+   */
+  unheard(all: boolean): readonly { readonly fromMs: number; readonly toMs: number }[];
   client(machine: Machine, clock: ServerClock): ApiClient;
 }
 
@@ -163,8 +166,8 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     silenceWatches() {
       for (const watcher of watchers) watcher.silence();
     },
-    unheard() {
-      const untold = silences.filter(({ machine, toMs }) => Math.min(toMs, machine.diedMs) > machine.diedMs - TELLING_MS);
+    unheard(all) {
+      const untold = silences.filter(({ machine, toMs }) => all || Math.min(toMs, machine.diedMs) > machine.diedMs - TELLING_MS);
       return untold.map(({ machine, fromMs, toMs }) => ({ fromMs: fromMs + skewMs, toMs: Math.min(toMs, machine.diedMs) + skewMs }));
     },
     client: (machine, clock) => {
