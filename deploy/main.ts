@@ -44,6 +44,7 @@ export const FAMILIES: readonly Family[] = [
   { commands: ['capacity'], add: async (program) => (await import('./commands/capacity.ts')).addCapacityCommand(program) },
   { commands: ['replay', 'record'], add: async (program) => (await import('./commands/recordings.ts')).addRecordingCommands(program) },
   { commands: ['backtest'], add: async (program) => (await import('./commands/backtest.ts')).addBacktestCommand(program) },
+  { commands: ['doctor'], add: async (program, exit) => (await import('./commands/doctor.ts')).addDoctorCommand(program, exit) },
   { commands: ['dead-letters'], add: async (program, exit) => (await import('./commands/dead-letters.ts')).addDeadLettersCommand(program, exit) },
   { commands: ['cluster'], add: async (program) => (await import('./commands/cluster.ts')).addClusterCommand(program) },
 ];
