@@ -8,7 +8,7 @@ import { fakeKubeconfig } from '../helpers/fake-api-server.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 
 const folder = tempFolder();
-const kubeconfig = folder.write('kubeconfig', fakeKubeconfig({ dev: 'https://dev:6443', old one!: 'https://live:6443' }));
+const kubeconfig = folder.write('kubeconfig', fakeKubeconfig({ dev: 'https://dev:6443', 'old one!': 'https://live:6443' }));
 const noCurrent = folder.write('no-current', fakeKubeconfig({ dev: 'https://dev:6443' }).replace('"current-context":"dev"', '"current-context":""'));
 /** No home, no service account. */
 const bare = createKubeConfigSource(`${folder.path}/nobody`, `${folder.path}/no-token`);
