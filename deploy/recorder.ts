@@ -64,8 +64,10 @@ export async function recordCluster(config: Config, cluster: ChosenCluster, dura
     clearTimeout(timer);
     progress.stop();
   }
+  const last = lines.end();
+  if (last !== undefined) await sink.write(`${last}\n`);
   await sink.close();
-  return { lines: count, rejected: lines.rejected() };
+  return { lines: count + (last === undefined ? 0 : 1), rejected: lines.rejected() };
 }
 
 /** A file, compressed if its name says so. */
@@ -94,10 +96,20 @@ async function openSink(file: string): Promise<{ write(text: string): Promise<vo
   };
 }
 
+export interface LineMaker {
+  /** The line of a record, if it makes one. */
+  push(record: ChangeRecord): string | undefined;
+  /** A last line that says how long it stayed quiet after the last change: what recovers in silence needs that time. */
+  end(): string | undefined;
+  /** Records of objects that could not be projected. */
+  rejected(): number;
+}
+
 /** Turns change records back into the lines that make them. */
-export function createLineMaker(): { push(record: ChangeRecord): string | undefined; rejected(): number } {
+export function createLineMaker(): LineMaker {
   const lists = new Map<string, { readonly rv: string; readonly items: unknown[] }>();
   let rejected = 0;
+  let heard: { readonly t: number; readonly resource: Resource } | undefined;
   /** Latest object by resource and uid: a re-list names unchanged ones by uid only. */
   const latest = new Map<string, ProjectedObject>();
   const keyOf = (record: { readonly resource: Resource; readonly uid: string }): string => `${record.resource}/${record.uid}`;
@@ -105,6 +117,7 @@ export function createLineMaker(): { push(record: ChangeRecord): string | undefi
     toRecordingLine({ t: record.t, resource: record.resource, type, object });
   return {
     rejected: () => rejected,
+    end: () => heard && toRecordingLine({ ...heard, type: 'BOOKMARK', object: {} }),
     push(record) {
       switch (record.type) {
         case 'SNAPSHOT_BEGIN':
@@ -129,6 +142,11 @@ export function createLineMaker(): { push(record: ChangeRecord): string | undefi
           return line(record, record.type, toApiObject(record.object));
         case 'SESSION_END':
           return record.reason === 'stopped' ? undefined : line(record, 'DISCONNECT', { message: record.reason });
+        case 'HEARTBEAT': {
+          const inSync = record.sessions.find((session) => session.inSync);
+          if (inSync !== undefined) heard = { t: record.t, resource: inSync.resource };
+          return undefined;
+        }
         case 'REJECTED':
           rejected++;
           return undefined;
