@@ -59,7 +59,7 @@ function readWithPodtrail({ port, listed, lines }: ClientOptions): Reading {
     close: async () => {},
   };
   const collector = createCollector(
-    { config, fullSnapshotIntervalMs: 3_600_000, heartbeatIntervalMs: 50 },
+    { config, fullSnapshotIntervalMs: 3_600_000, heartbeatIntervalMs: 250 },
     { writer, log: silentLog, registry: new Registry() },
   );
   void collector.start();
@@ -141,7 +141,7 @@ async function run(options: ClientOptions): Promise<ClientReport> {
   const expected = (client === 'parse' ? 0 : listed) + lines;
   let peakBytes = baseBytes;
   while (reading.seen() < expected) {
-    await pause(10);
+    await pause(50);
     peakBytes = Math.max(peakBytes, rss());
   }
   const seconds = cpuSeconds() - startSeconds;
