@@ -4,12 +4,12 @@
  * who push, who stop receiving when there is no room (design D10).
  */
 import type { ChangeLogWriter } from './change-log/change-log.ts';
-import { type ChangeRecord, encodeChangeRecord } from './change-record.ts';
+import { type ChangeRecord, createRecordEncoder } from './change-record.ts';
 import { ChangeLogError } from './errors.ts';
 import { type Backoff, backoffMs, sleep } from './pacing.ts';
 
 export interface Appender {
-  /** Takes a record, whether there is room or not: check hasRoom before receiving more. `objectJson` as in encodeChangeRecord. */
+  /** Takes a record, whether there is room or not: check hasRoom before receiving more. `objectJson` as in RecordEncoder. */
   push(record: ChangeRecord, objectJson?: string): void;
   hasRoom(): boolean;
   /** Resolves when the buffer is down to half of its limit, or the signal aborts. */
@@ -53,6 +53,7 @@ export function createAppender(options: AppenderOptions, deps: AppenderDeps): Ap
   const { maxBufferBytes, flushRecords = FLUSH_RECORDS, flushBytes = FLUSH_BYTES, flushIntervalMs = FLUSH_INTERVAL_MS } = options;
   const queue = createQueue(flushRecords, flushBytes);
   const waiters = createWaiters();
+  const encode = createRecordEncoder();
   const abandon = new AbortController();
   let bufferedBytes = 0;
   let pushed = 0;
@@ -89,7 +90,7 @@ export function createAppender(options: AppenderOptions, deps: AppenderDeps): Ap
 
   return {
     push(record, objectJson) {
-      const value = encodeChangeRecord(record, objectJson);
+      const value = encode(record, objectJson);
       queue.add(value);
       bufferedBytes += value.length;
       pushed += 1;

@@ -10,6 +10,7 @@ import { createKubeConfigSource, type KubeConfigSource } from './kubeconfig.ts';
 import { LOOP_TIMING, type Timing } from './loop.ts';
 import { createCollectorMetrics, type WatchAge } from './metrics.ts';
 import { sleep } from './pacing.ts';
+import { createSpecMemory } from './spec-memory.ts';
 
 export type { ClusterStatus, ResourceStatus } from './cluster-collector.ts';
 
@@ -59,6 +60,7 @@ export function createCollector(options: CollectorOptions, deps: CollectorDeps):
   const clusters: ClusterCollector[] = [];
   const shared = {
     writer: deps.writer,
+    specs: createSpecMemory(),
     log: deps.log,
     random,
     source: deps.source ?? createKubeConfigSource(),

@@ -1,6 +1,6 @@
 /**
  * An object as a session sends it: the projection, its JSON, and a fingerprint of that. Nearly every change of a pod leaves its spec as it
- * was, so the last specs are kept as they were rendered, by the hash of the bytes that they came in.
+ * was, so the last specs are kept as they were rendered, with the bytes that they came in.
  */
 import { hash } from 'node:crypto';
 import type { Pod, PodSpec, ProjectedObject, Resource } from './objects.ts';
@@ -19,7 +19,7 @@ export type Rendered =
   /** As in Projection. */
   | { readonly ok: false; readonly reason: string };
 
-/** Renders a raw object, whose spec may be given as bytes instead. Never throws. */
+/** Renders a raw object, whose spec may be given as bytes instead: the same Buffer for the same spec (see SpecMemory). Never throws. */
 export type Render = (raw: unknown, specBytes?: Buffer) => Rendered;
 
 interface RenderedSpec {
@@ -28,24 +28,17 @@ interface RenderedSpec {
   readonly fingerprint: string;
 }
 
-/**
- * Specs kept, about 12 KiB each: the changes of a minute at the API server's churn limit (20 pods/s, SIG Scalability's slos.md), and a
- * pod's life up to ready is shorter.
- */
-const MAX_SPECS = 1_000;
-
-export function createRender(resource: Resource, maxSpecs = MAX_SPECS): Render {
+export function createRender(resource: Resource): Render {
   if (resource !== 'pods') return (raw) => renderWhole(resource, raw);
-  const specs = createCache<RenderedSpec>(maxSpecs);
+  const specs = new WeakMap<Buffer, RenderedSpec>();
   return (raw, specBytes) => {
     if (specBytes === undefined) return renderPod(raw);
-    const key = hash('sha256', specBytes, 'base64');
-    const known = specs.get(key);
+    const known = specs.get(specBytes);
     if (known !== undefined) return renderPod(raw, known);
     const spec = parse(specBytes);
     if (spec === undefined) return { ok: false, reason: 'spec is not JSON' };
     const rendered = renderPod(isRaw(raw) ? { ...raw, spec } : raw);
-    if (rendered.ok) specs.set(key, rendered.spec);
+    if (rendered.ok) specs.set(specBytes, rendered.spec);
     return rendered;
   };
 }
@@ -101,25 +94,4 @@ function fingerprint(json: string, rest: string): string {
 /** 96 bits, so that not even a chosen pair of objects passes for one. */
 function shortHash(text: string): string {
   return hash('sha256', text, 'base64').slice(0, 16);
-}
-
-/** The last `max` values that were asked for. */
-function createCache<V>(max: number) {
-  const values = new Map<string, V>();
-  const set = (key: string, value: V): void => {
-    values.set(key, value);
-    if (values.size <= max) return;
-    const oldest = values.keys().next();
-    if (oldest.done !== true) values.delete(oldest.value);
-  };
-  return {
-    set,
-    get(key: string): V | undefined {
-      const value = values.get(key);
-      if (value === undefined) return undefined;
-      values.delete(key); // and to the end of the order
-      set(key, value);
-      return value;
-    },
-  };
 }

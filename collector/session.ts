@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly clock: () => number;
   /**
    * Called synchronously, in the order of seq. `objectJson` is JSON.stringify(record.object) where the record has one: hand it to
-   * encodeChangeRecord, which then need not do it again.
+   * a RecordEncoder, which then need not do it again.
    */
   readonly emit: (record: ChangeRecord, objectJson?: string) => void;
   /** What this run last sent of this (resource, scope): hand the same one to every session of it. */
@@ -40,7 +40,7 @@ export interface Session {
   /** A list item as received; kind and apiVersion may be missing, as they are in lists. */
   listed(object: unknown): void;
   end(): void;
-  /** `specBytes`: the JSON of the object's spec, if that was left out of it (see cutWatchLine). */
+  /** `specBytes`: the JSON of the object's spec, if that was left out of it, as a SpecMemory keeps it. */
   change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown, specBytes?: Buffer): void;
   /** Something came that is not even an object, e.g. a line that is not JSON. `reason` reaches the dead letters: no content in it. */
   reject(reason: string): void;

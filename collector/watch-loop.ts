@@ -7,6 +7,7 @@ import type { Appender } from './appender.ts';
 import { HEARTBEAT_INTERVAL_MS } from './change-record.ts';
 import { backOff, type Ending, enterState, type Loop, pace, touch } from './loop.ts';
 import type { Session } from './session.ts';
+import type { SpecMemory } from './spec-memory.ts';
 import { createLineSplitter, decodeWatchLine } from './watch-stream.ts';
 
 /** An empty watch may be a chance; two in a row are not. */
@@ -67,7 +68,7 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   const { timing, target, deps } = loop;
   const { min, max } = timing.watchSeconds;
   const timeoutSeconds = Math.max(1, Math.min(Math.round(min + deps.random() * (max - min)), Math.ceil(remainingMs / 1_000)));
-  const reader = createWatchReader(session, fromVersion, target.resource === 'pods', deps.appender);
+  const reader = createWatchReader(session, fromVersion, target.resource === 'pods' ? deps.specs : undefined, deps.appender);
   const startMs = performance.now();
   // Until the watch is open nothing is known to be missed; a heartbeat later that is no longer sure.
   const doubt = setTimeout(() => {
@@ -100,13 +101,13 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
 }
 
 /** Feeds the bytes of one watch to a session, and keeps where the next watch goes on. */
-function createWatchReader(session: Session, fromVersion: string, cutSpec: boolean, appender: Pick<Appender, 'hasRoom'>) {
+function createWatchReader(session: Session, fromVersion: string, specs: SpecMemory | undefined, appender: Pick<Appender, 'hasRoom'>) {
   let version = fromVersion;
   let lines = 0;
   let failure: ApiFailure | undefined;
 
   const read = (bytes: Buffer): boolean => {
-    const line = decodeWatchLine(bytes, cutSpec);
+    const line = decodeWatchLine(bytes, specs);
     if (line.kind === 'blank') return true;
     if (line.kind === 'error') {
       failure = failureOf(line.status, line.message);

@@ -1,5 +1,6 @@
 /** The bytes of a watch: split into lines wherever the network cut them, and each line decoded. Holds at most one line. */
 import { cutWatchLine } from './cut-watch-line.ts';
+import type { SpecMemory } from './spec-memory.ts';
 
 /** Called for each line, without its newline; false stops the splitter for good. The bytes are lent: they may be the chunk's. */
 export type LineHandler = (line: Buffer) => boolean;
@@ -67,7 +68,7 @@ export type WatchLine =
       readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
       readonly object: unknown;
       readonly resourceVersion: string;
-      /** With `cutSpec`: the JSON of object.spec, which is null in `object`. The bytes are those of the line. */
+      /** With `specs`: the JSON of object.spec, which is null in `object`; as the memory keeps it. */
       readonly specBytes?: Buffer;
     }
   | { readonly kind: 'bookmark'; readonly resourceVersion: string }
@@ -77,9 +78,9 @@ export type WatchLine =
   | { readonly kind: 'undecodable'; readonly reason: string }
   | { readonly kind: 'blank' };
 
-/** Decodes one line of a watch, but for managedFields, which are null then. `cutSpec`: object.spec comes as bytes. Never throws. */
-export function decodeWatchLine(line: Buffer, cutSpec = false): WatchLine {
-  const { text, spec } = cutWatchLine(line, cutSpec);
+/** Decodes one line of a watch, but for managedFields, which are null then. `specs`: object.spec comes as bytes. Never throws. */
+export function decodeWatchLine(line: Buffer, specs?: SpecMemory): WatchLine {
+  const { text, spec } = cutWatchLine(line, specs);
   let event: { type?: unknown; object?: unknown } | null;
   try {
     event = JSON.parse(text);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeChangeRecord, encodeChangeRecord } from '../../collector/change-record.ts';
+import { type ChangeRecord, createRecordEncoder, decodeChangeRecord, encodeChangeRecord } from '../../collector/change-record.ts';
 import { createRecordingEncoder } from '../../collector/recording.ts';
 import { recordedLines } from '../helpers/recorded.ts';
 
@@ -74,7 +74,20 @@ test('an object that was stringified before gives the same bytes', () => {
     fc.property(record, (value) => {
       const whole = value as unknown as Parameters<typeof encodeChangeRecord>[0];
       const json = JSON.stringify(value.object);
-      if (json !== undefined) assert.deepEqual(decode(JSON.parse(encodeChangeRecord(whole, json).toString())), decode(value));
+      if (json !== undefined) assert.deepEqual(decode(JSON.parse(createRecordEncoder()(whole, json).toString())), decode(value));
     }),
+  );
+});
+
+test('records that share memory leave each other alone', () => {
+  const encode = createRecordEncoder();
+  const note = (message: string): ChangeRecord =>
+    ({ v: 1, cluster: { uid: 'u', name: 'n' }, run: 'r', t: 0, type: 'NOTE', resource: 'pods', scope: '', code: 'c', message }) as ChangeRecord;
+  const lengths = [0, 1, 700, 9_000, 60_000, 200_000]; // some with memory of their own
+  const notes = Array.from({ length: 120 }, (_, index) => note('é😀x'.repeat((lengths[index % lengths.length] ?? 0) / 4)));
+  const encoded = notes.map((each) => encode(each));
+  assert.deepEqual(
+    encoded.map(String),
+    notes.map((each) => JSON.stringify(each)),
   );
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ChangeRecord, SessionRecord } from '../../collector/change-record.ts';
-import { compareResourceVersions, decodeChangeRecord, encodeChangeRecord, MAX_RECORD_BYTES } from '../../collector/change-record.ts';
+import { compareResourceVersions, createRecordEncoder, decodeChangeRecord, encodeChangeRecord, MAX_RECORD_BYTES } from '../../collector/change-record.ts';
 import type { Pod, Resource } from '../../collector/objects.ts';
 import { TRUNCATED } from '../../collector/project-fields.ts';
 import { createKnownObjects, createSession, type KnownObjects, type Session } from '../../collector/session.ts';
@@ -18,8 +18,9 @@ interface Opened {
 
 function open(options: { resource?: Resource; known?: KnownObjects; id?: string; clock?: () => number } = {}): Opened {
   let records: SessionRecord[] = [];
+  const encode = createRecordEncoder();
   const emit = (record: ChangeRecord, objectJson?: string): void => {
-    const bytes = encodeChangeRecord(record, objectJson);
+    const bytes = encode(record, objectJson);
     assert.deepEqual(bytes, encodeChangeRecord(record));
     const decoded = decodeChangeRecord(bytes);
     assert.ok(decoded.ok, decoded.ok ? '' : decoded.reason);

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { planTargets } from '../../collector/api-resources.ts';
 import type { ClusterRef } from '../../collector/change-record.ts';
 import { createClusterRun } from '../../collector/cluster-run.ts';
+import { createSpecMemory } from '../../collector/spec-memory.ts';
 import { LOOP_TIMING } from '../../collector/loop.ts';
 import { createCollectorMetrics } from '../../collector/metrics.ts';
 import { createServerClock } from '../../collector/server-clock.ts';
@@ -155,6 +156,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
     const deps = {
       api,
       writer: broker.writer(machine),
+      specs: createSpecMemory(),
       nowMs: clock.nowMs,
       verifyIdentity: async () => {},
       loopChanged: () => {},
