@@ -2,7 +2,7 @@
 import type { ChangeLogReader, ReaderHandlers } from './change-log.ts';
 import { callHandler, yieldToEventLoop } from './call-handler.ts';
 import type { OwnedLog } from './embedded-change-log.ts';
-import type { LogCursor } from './log-cursor.ts';
+import { LogCursor } from './log-cursor.ts';
 
 const PARTITION = 0;
 
@@ -52,7 +52,7 @@ export class EmbeddedReader implements ChangeLogReader {
     if (this.#stop.signal.aborted) return;
     const { segments, committed } = this.#owner;
     // From here on retention keeps what `assigned` may ask for.
-    this.#cursor = segments.cursor(segments.earliest);
+    this.#cursor = new LogCursor(segments, segments.earliest);
     try {
       const assignment = { partition: PARTITION, earliest: segments.earliest, end: segments.nextOffset, committed };
       const start = await this.#call('assigned', () => handlers.assigned(assignment));
@@ -68,10 +68,10 @@ export class EmbeddedReader implements ChangeLogReader {
     const { signal } = this.#stop;
     const { segments } = this.#owner;
     await this.#cursor?.close();
-    let cursor = segments.cursor(start);
+    let cursor = new LogCursor(segments, start);
     this.#cursor = cursor;
     if (start > segments.nextOffset) {
-      cursor = segments.cursor(segments.earliest);
+      cursor = new LogCursor(segments, segments.earliest);
       this.#cursor = cursor;
       await this.#reportGap(handlers, start, segments.earliest);
     }

@@ -12,6 +12,7 @@ export type CursorRead =
 
 const END: CursorRead = { kind: 'end' };
 
+/** Close it after use: it holds a file open. */
 export class LogCursor {
   readonly #log: SegmentLog;
   #next: bigint;

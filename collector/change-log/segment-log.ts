@@ -7,7 +7,6 @@ import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/pro
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { ChangeLogError } from '../errors.ts';
-import { LogCursor } from './log-cursor.ts';
 import { frameBytes, writeFrame } from './segment.ts';
 import { findFrame, readFrames } from './segment-reader.ts';
 
@@ -93,11 +92,6 @@ export class SegmentLog {
     const index = this.#segments.findLastIndex((segment) => segment.base <= offset);
     const segment = this.#segments[index];
     return segment && { segment, nextBase: this.#segments[index + 1]?.base };
-  }
-
-  /** A cursor at the offset; close it after use. */
-  cursor(offset: bigint): LogCursor {
-    return new LogCursor(this, offset);
   }
 
   /**
