@@ -14,8 +14,8 @@ export const LIFECYCLE_HOOK_FAILURE: ScenarioEntry = {
       links: [DOCS.hooks, DOCS.podLifecycle],
       title: ['The postStart hook fails, so the container is killed', 'postStart 回调失败,容器被终止'],
       explanation: [
-        'The kubelet runs postStart right after the container was started, at the same time as the entry point and in no fixed order; until the hook returns, the container does not count as running. If it fails or exits with an error, the kubelet kills the container and the restart policy applies, so a hook that always fails becomes a crash loop. Since 1.26 the Event says only that it failed; the details are in the waiting message (PostStartHookError).',
-        'postStart 在容器启动后立即执行,与 ENTRYPOINT 并行、先后不保证;回调返回前容器不算 Running。回调失败,kubelet 会杀掉容器并按重启策略处理,一直失败就成了 CrashLoopBackOff。1.26 起事件里只写 PostStartHook failed,细节在 waiting 的 message(PostStartHookError)里。',
+        'The kubelet runs postStart right after the container was started, at the same time as the entry point and in no fixed order; until the hook returns, the container does not count as running, and one that hangs leaves the pod in ContainerCreating. If it fails or exits with an error, the kubelet kills the container and the restart policy applies, so a hook that always fails becomes a crash loop. Since 1.26 the Event says only that it failed; the details are in the waiting message (PostStartHookError).',
+        'postStart 在容器启动后立即执行,与 ENTRYPOINT 并行、先后不保证;回调返回前容器不算 Running,卡住的话 Pod 一直停在 ContainerCreating。回调失败,kubelet 会杀掉容器并按重启策略处理,一直失败就成了 CrashLoopBackOff。1.26 起事件里只写 PostStartHook failed,细节在 waiting 的 message(PostStartHookError)里。',
       ],
       steps: [
         describePod,

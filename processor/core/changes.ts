@@ -3,6 +3,7 @@
  * revisions of Deployments are dated by their ReplicaSets, so they are known over gaps and restarts too.
  */
 import type { Node, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
+import type { WorkloadChange } from '../scenarios/scenario.ts';
 import type { Incident } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
 import { sameJson } from './same-json.ts';
@@ -29,9 +30,10 @@ export interface SuspectedChange extends Omit<Change, 'timeMs'> {
   readonly confidence: 'likely' | 'guess';
 }
 
-/** Changes are kept this long, ms, and at most this many per object. */
+/** Changes are kept this long, ms, and at most this many per object; of all nodes together a few dozen. */
 const KEPT_MS = 24 * 3_600_000;
 const KEPT_PER_KEY = 5;
+const KEPT_OF_NODES = 50;
 /** A rollout or scale-out explains what begins within this time after it, ms; so does a change of nodes or quota. */
 const SUSPECT_MS = 30 * 60_000;
 /** Clocks of node and API server, and the resolution of a second, may put a symptom before its change, ms. */
@@ -45,7 +47,20 @@ const name = (object: ProjectedObject): string =>
 function remember(state: ClusterState, key: string, change: Change): void {
   const nowMs = state.meta.streamTimeMs;
   const list = (state.tables.changes.get(key) ?? []).filter((c) => nowMs - c.timeMs <= KEPT_MS);
-  state.tables.changes.set(key, [...list, change].slice(-KEPT_PER_KEY));
+  state.tables.changes.set(key, [...list, change].slice(key === NODES ? -KEPT_OF_NODES : -KEPT_PER_KEY));
+}
+
+const SWEEP_EVERY_MS = 3_600_000;
+
+/** Forgets the changes of what has not changed for long, once an hour; call it on every record, it is cheap when not due. */
+export function sweepChanges(state: ClusterState, previousMs: number): void {
+  const nowMs = state.meta.streamTimeMs;
+  if (Math.floor(nowMs / SWEEP_EVERY_MS) === Math.floor(previousMs / SWEEP_EVERY_MS)) return;
+  const { changes } = state.tables;
+  for (const key of changes.keys()) {
+    const latest = changes.get(key)?.at(-1);
+    if (latest === undefined || nowMs - latest.timeMs > KEPT_MS) changes.delete(key);
+  }
 }
 
 /** Notes what the new version of an object changed; `before` undefined: it is new, `after` undefined: it is gone. */
@@ -53,7 +68,7 @@ export function noteChange(state: ClusterState, resource: Resource, before: Proj
   const timeMs = state.meta.streamTimeMs;
   if (resource === 'nodes') noteNode(state, before as Node | undefined, after as Node | undefined);
   else if (before === undefined) return;
-  else if (resource === 'deployments' || resource === 'statefulsets' || resource === 'daemonsets')
+  else if (resource === 'deployments' || resource === 'statefulsets' || resource === 'daemonsets' || isBareSet(resource, before))
     noteWorkload(state, before as Workload, after as Workload | undefined);
   else if (resource === 'resourcequotas' && after !== undefined) {
     const [old, now] = [(before as ResourceQuota).spec.hard, (after as ResourceQuota).spec.hard];
@@ -64,6 +79,9 @@ export function noteChange(state: ClusterState, resource: Resource, before: Proj
     remember(state, `config/${before.metadata.namespace}`, { kind: 'config_removed', object: name(before), timeMs, text: `${name(before)} was removed` });
   }
 }
+
+/** A ReplicaSet of nobody is scaled like a Deployment; those of a rollout go up and down with it. */
+const isBareSet = (resource: Resource, object: ProjectedObject): boolean => resource === 'replicasets' && object.metadata.ownerReferences === undefined;
 
 function noteWorkload(state: ClusterState, before: Workload, after: Workload | undefined): void {
   if (after === undefined) return;
@@ -76,10 +94,15 @@ function noteWorkload(state: ClusterState, before: Workload, after: Workload | u
   remember(state, keyOf(after), { kind: 'scale_out', object: name(after), timeMs, text: `${name(after)} was scaled from ${old} to ${now} by ${by}`, by });
 }
 
+/** Values up to here are told with the change, characters. */
+const SHORT_CHARS = 24;
+
 function rolloutText(object: string, diff: readonly FieldChange[]): string {
   if (diff.length === 0) return `${object} was restarted: a new revision in which nothing that podtrail keeps differs`;
   const images = diff.filter((d) => d.path.endsWith('.image'));
-  const what = images.length > 0 ? images.map((d) => `${d.before} → ${d.after}`).join(', ') : diff.map((d) => d.path).join(', ');
+  const short = ({ before, after }: FieldChange): boolean => before.length <= SHORT_CHARS && after.length <= SHORT_CHARS;
+  const values = (d: FieldChange): string => `${d.before || 'none'} → ${d.after || 'none'}`;
+  const what = images.length > 0 ? images.map(values).join(', ') : diff.map((d) => (short(d) ? `${d.path} ${values(d)}` : d.path)).join(', ');
   return `${object} was changed: ${what}`;
 }
 
@@ -122,12 +145,12 @@ function noteNode(state: ClusterState, before: Node | undefined, after: Node | u
 
 /** Taints that people set; those of the node lifecycle follow the node's state and are no cause. */
 function ownTaints(node: Node): unknown {
-  return node.spec.taints?.filter((taint) => !taint.key.startsWith('node.kubernetes.io/')).map((taint) => [taint.key, taint.value, taint.effect]);
+  return (node.spec.taints ?? []).filter((taint) => !taint.key.startsWith('node.kubernetes.io/')).map((taint) => [taint.key, taint.value, taint.effect]);
 }
 
 /** Revisions by the ReplicaSets of a Deployment: the newest, if it has a predecessor. */
-function revisionOf(state: ClusterState, incident: Incident): Change | undefined {
-  const deployment = incident.subject.kind === 'Deployment' ? workloadObject(state, incident.subject) : undefined;
+function revisionOf(state: ClusterState, subject: NamedObject): Change | undefined {
+  const deployment = subject.kind === 'Deployment' ? workloadObject(state, subject) : undefined;
   if (deployment === undefined) return undefined;
   const sets: Workload[] = [];
   for (const stored of state.tables.objects.replicasets.values()) {
@@ -146,17 +169,46 @@ function revisionOf(state: ClusterState, incident: Incident): Change | undefined
   };
 }
 
+interface NamedObject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Changes of a workload: those that were seen, and its last revision. */
+function changesOf(state: ClusterState, subject: NamedObject): readonly Change[] {
+  const seen = state.tables.changes.get(`${subject.kind}/${subject.namespace}/${subject.name}`) ?? [];
+  const revision = revisionOf(state, subject);
+  return revision === undefined ? seen : [...seen, revision];
+}
+
+/** What the rules may know of them, oldest first. */
+export function workloadChanges(state: ClusterState, subject: NamedObject): readonly WorkloadChange[] {
+  const changes = changesOf(state, subject).filter((change): change is Change & WorkloadChange => change.kind === 'rollout' || change.kind === 'scale_out');
+  return [...changes].sort((a, b) => a.timeMs - b.timeMs || byCodeUnit(a.text, b.text));
+}
+
+/** Node changes that may explain an incident: of the nodes that it is about, that it names, or whose going took room away. */
+function nodeChangesFor(state: ClusterState, incident: Incident): readonly Change[] {
+  const { scenario, cause, subject, shared, evidence } = incident;
+  if (scenario !== 'scheduling_failure' && scenario !== 'node_lost' && scenario !== 'evicted') return [];
+  const changes = state.tables.changes.get(NODES) ?? [];
+  const named = new Set([...evidence.map(({ object }) => object), `Node ${shared.node ?? ''}`, ...(subject.kind === 'Node' ? [`Node ${subject.name}`] : [])]);
+  const own = changes.filter(({ object }) => named.has(object));
+  if (own.length > 0 || scenario !== 'scheduling_failure' || OF_NAMED_NODES.has(cause)) return own;
+  return changes;
+}
+
+/** Causes that the evidence lays on nodes by name: no other node is to blame. */
+const OF_NAMED_NODES: ReadonlySet<string> = new Set(['untolerated_taint', 'no_available_node']);
+
 /** The change most likely to blame for an incident that opens now, or undefined: none found. */
 export function suspectedChange(state: ClusterState, incident: Incident): SuspectedChange | undefined {
-  const { kind, namespace, name: subject } = incident.subject;
+  const { namespace } = incident.subject;
   const near = (change: Change): boolean => change.timeMs <= incident.firstSymptomMs + SLACK_MS && incident.firstSymptomMs - change.timeMs <= SUSPECT_MS;
   const of = (key: string): readonly Change[] => state.tables.changes.get(key) ?? [];
-  const own = [...of(`${kind}/${namespace}/${subject}`), ...[revisionOf(state, incident)].flatMap((change) => change ?? [])].filter(near);
-  const others = [
-    ...(incident.scenario === 'scheduling_failure' ? of(NODES) : []),
-    ...(incident.scenario === 'node_lost' ? of(NODES).filter((change) => change.object === `Node ${subject}`) : []),
-    ...(incident.scenario === 'dependency_error' ? of(`config/${namespace}`) : []),
-  ].filter(near);
+  const own = changesOf(state, incident.subject).filter(near);
+  const others = [...nodeChangesFor(state, incident), ...(incident.scenario === 'dependency_error' ? of(`config/${namespace}`) : [])].filter(near);
   const latest = (list: readonly Change[]): Change | undefined =>
     list.reduce<Change | undefined>((best, c) => (best === undefined || c.timeMs >= best.timeMs ? c : best), undefined);
   const change = latest(own) ?? latest(others);

@@ -11,6 +11,7 @@ import { noteChange } from './changes.ts';
 import { emitSession, expectResource, extendBlindness } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
+import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
@@ -327,6 +328,7 @@ function remove(state: ClusterState, resource: Resource, uid: string): { resourc
     state.timers.cancel(`daily/${uid}`);
     state.timers.cancel(`judge/pod/${uid}`);
   } else {
+    keepLineage(state, stored.object);
     noteChange(state, resource, stored.object, undefined);
     markDependents(state, resource, stored.object, stored.object);
   }

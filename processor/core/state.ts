@@ -107,6 +107,8 @@ export interface Tables {
   readonly histories: Table<PodHistory>;
   /** Pods that ended a moment ago, by uid: Events about their end may come after it (signals.md §17). */
   readonly departed: Table<DepartedPod>;
+  /** Controlled controllers that are gone, by uid, while pods of theirs may be left: whose those are is still known. */
+  readonly lineage: Table<KubeObject>;
   /** Spec hashes already stored, by pod uid. */
   readonly specs: Table<string>;
   /** Recent Events by uid of the object they regard. */
@@ -153,6 +155,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
     objects,
     histories: table('histories'),
     departed: table('departed'),
+    lineage: table('lineage'),
     specs: table('specs'),
     events: table('events'),
     changes: table('changes'),

@@ -7,6 +7,7 @@ import { scopeKey } from '../../collector/change-record.ts';
 import type { Pod } from '../../collector/objects.ts';
 import type { EmittedRow } from '../../sql/rows.ts';
 import { sampleSteps, scheduleSample } from './capacity-samples.ts';
+import { sweepChanges } from './changes.ts';
 import { applyHeartbeat, emitCluster, expectResource, inSync, isSilent, noteUncollectable, refreshSync } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import { createEmitter } from './emit.ts';
@@ -15,6 +16,7 @@ import { groupIncidents } from './grouping.ts';
 import type { Engine } from './incidents.ts';
 import { emitIncidents, recoveryDue, sourceGone, subjectGone } from './incidents.ts';
 import { judgeDirty, releaseHeld } from './judge.ts';
+import { lineageDue } from './lineage.ts';
 import { leaveNode } from './node-incidents.ts';
 import type { Applied } from './objects.ts';
 import { applySessionRecord, emitPod, nextDaily } from './objects.ts';
@@ -54,6 +56,7 @@ export function* stepSlices(state: ClusterState, record: ChangeRecord): Generato
   yield* fireTimers(engine, nowMs, where);
   meta.streamTimeMs = nowMs;
   sweepEvents(state, previousMs);
+  sweepChanges(state, previousMs);
   applyRecord(engine, record);
   yield* judgeDirty(engine, viewOf(state), where);
   groupIncidents(engine);
@@ -79,6 +82,7 @@ function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<vo
       yield* judgeDirty(engine, viewOf(state), where);
     } else if (kind === 'recover') recoveryDue(engine, id);
     else if (kind === 'forget') state.tables.departed.delete(id);
+    else if (kind === 'lineage') lineageDue(state, id);
     else if (kind === 'daily') rewriteDaily(state, engine.emitter, id, timer.dueTimeMs);
     else if (kind === 'capacity') yield* sampleSteps(state, viewOf(state), engine.emitter);
   }

@@ -24,7 +24,6 @@ const CONTAINER_FIELDS: Readonly<Record<string, (container: Container) => unknow
   image: (c) => c.image,
   command: (c) => c.command,
   args: (c) => c.args,
-  resources: (c) => c.resources,
   livenessProbe: (c) => c.livenessProbe,
   readinessProbe: (c) => c.readinessProbe,
   startupProbe: (c) => c.startupProbe,
@@ -48,7 +47,14 @@ export function diffTemplates(before: PodTemplate | undefined, after: PodTemplat
     for (const name of [...new Set([...old.keys(), ...now.keys()])].sort(byCodeUnit)) {
       const [a, b] = [old.get(name), now.get(name)];
       if (a === undefined || b === undefined) compare(`${list}[${name}]`, a?.image, b?.image);
-      else for (const [field, read] of Object.entries(CONTAINER_FIELDS)) compare(`${list}[${name}].${field}`, read(a), read(b));
+      else {
+        for (const [field, read] of Object.entries(CONTAINER_FIELDS)) compare(`${list}[${name}].${field}`, read(a), read(b));
+        for (const part of ['requests', 'limits'] as const) {
+          const [from = {}, to = {}] = [a.resources?.[part], b.resources?.[part]];
+          for (const resource of [...new Set([...Object.keys(from), ...Object.keys(to)])].sort(byCodeUnit))
+            compare(`${list}[${name}].resources.${part}.${resource}`, from[resource], to[resource]);
+        }
+      }
     }
   }
   for (const field of [

@@ -1,6 +1,7 @@
 /** What rules may see of a state: scenario.ts's ClusterView over the tables. */
 import type { KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota } from '../../collector/objects.ts';
 import type { ClusterView, SeenEvent } from '../scenarios/scenario.ts';
+import { workloadChanges } from './changes.ts';
 import { inSync } from './coverage.ts';
 import type { ClusterState } from './state.ts';
 import { nameKey } from './state.ts';
@@ -47,6 +48,7 @@ export function createView(state: ClusterState): ClusterView {
     eventsOf: (uid) => events.get(uid) ?? NO_EVENTS,
     workloadOf: (child: KubeObject) => workloadOf(state, child),
     workload: (ref) => workloadObject(state, ref),
+    changesOf: (ref) => workloadChanges(state, ref),
   };
 }
 

@@ -38,7 +38,7 @@ export function workloadOf(state: ClusterState, object: KubeObject): WorkloadRef
     const owner = controllerOf(current);
     if (owner === undefined || owner.kind === 'Node') break;
     const resource = RESOURCE_OF_KIND[owner.kind];
-    const next: KubeObject | undefined = resource && state.tables.objects[resource].get(owner.uid)?.object;
+    const next: KubeObject | undefined = resource && (state.tables.objects[resource].get(owner.uid)?.object ?? state.tables.lineage.get(owner.uid));
     const deployment: string | undefined = next === undefined ? deploymentByHash(current, owner) : undefined;
     ref =
       deployment === undefined

@@ -9,6 +9,7 @@
 import type { ContainerReading } from './container-runs.ts';
 import { hasLaterSuccess, lastedMs } from './container-runs.ts';
 import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
+import { crashFlags } from './crash-flags.ts';
 import { containerSubject, durationText, fieldEvidence, shortText, subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
 import type { RunStory } from './run-signal.ts';
@@ -53,18 +54,19 @@ function exitSignal(view: PodView, story: RunStory): readonly Signal[] {
   const immediate = end.kind === 'exit' && lasted !== undefined && lasted < IMMEDIATE_MS;
   const after =
     lasted === undefined ? 'ends' : immediate ? `ends within ${durationText(Math.max(lasted, 1_000))} of its start` : `ends after ${durationText(lasted)}`;
+  const { flags, evidence } = crashFlags(view, story);
   const said = run.message.trim() === '' ? '' : `: ${shortText(run.message)}`;
   return [
     buildRunSignal(view, story, {
       scenario: 'container_exit',
       cause: immediate ? 'exit_immediate' : 'exit_after_run',
       detail: immediate ? exitDetail(container, run) : '',
-      flags: [],
+      flags,
       confidence: end.kind === 'lost' ? 'likely' : 'certain',
       rank: RUN_RANK.exit,
       dueTimeMs: crashDueMs(view, story),
       summary: `${subjectText(subject)} ${after}: ${describeExit(run.exitCode, run.reason)}${restartsText(container)}${said}`,
-      evidence: runEvidence(view, story),
+      evidence: [...runEvidence(view, story), ...evidence],
       ...(isOfImage(container) && { shared: { image: container.spec?.image ?? '' } }),
     }),
   ];

@@ -1,10 +1,10 @@
 /**
- * Opens when: the kubelet killed a container because its postStart hook failed; a preStop hook failed; or a container was killed at
- *   the end of its grace because its preStop hook sleeps as long.
+ * Opens when: the kubelet killed a container because its postStart hook failed; a container was started and its postStart hook does not
+ *   come back; a preStop hook failed; or a container was killed at the end of its grace because its preStop hook sleeps as long.
  * Updates when: it happens again.
  * Resolves when: the container has run without a break for `recoverRunningMs` (postStart); its pod is gone, or the hook has not failed
  *   again for `recoverMs` (preStop).
- * Thresholds: none, at once (design §4).
+ * Thresholds: none, at once (design §4); a postStart hook that hangs after `initStuckMs`, ms, as what holds up a start.
  * Cannot see: why a preStop hook failed, since 1.26; one that merely takes too long, unless it is a plain sleep.
  */
 import type { Pod, Probe } from '../../collector/objects.ts';
@@ -20,7 +20,11 @@ import type { Evidence, PodView, Scenario, Signal } from './scenario.ts';
 export const lifecycleHookFailure: Scenario = {
   id: 'lifecycle_hook_failure',
   reads: ['pods'],
-  pod: (view) => [...storiesOf(view).flatMap((story) => postStart(view, story)), ...hooked(view.pod).flatMap((name) => preStop(view, name))],
+  pod: (view) => [
+    ...storiesOf(view).flatMap((story) => postStart(view, story)),
+    ...hangingPostStart(view),
+    ...hooked(view.pod).flatMap((name) => preStop(view, name)),
+  ],
 };
 
 function postStart(view: PodView, story: RunStory): readonly Signal[] {
@@ -41,6 +45,44 @@ function postStart(view: PodView, story: RunStory): readonly Signal[] {
       summary: `${subjectText(subject)} is killed because its postStart hook fails${message === '' ? '' : `: ${shortText(message, 240)}`}${restartsText(container)}`,
       evidence: [...runEvidence(view, story), ...shown],
     }),
+  ];
+}
+
+/**
+ * The kubelet writes no status before the hook is back: the container was started, as its Event says, and waits as if it were being
+ * created.
+ */
+function hangingPostStart(view: PodView): readonly Signal[] {
+  const { pod, thresholds } = view;
+  if (pod.status.phase !== 'Pending' || !pod.spec.containers.some(({ lifecycle }) => lifecycle?.postStart !== undefined)) return [];
+  const container = containersOf(view).find(({ kind, spec, status, waiting, restartCount }) => {
+    const isNew = kind === 'app' && restartCount === 0 && status.lastState?.terminated === undefined;
+    return isNew && spec?.lifecycle?.postStart !== undefined && (waiting === 'ContainerCreating' || waiting === 'PodInitializing');
+  });
+  const started = container?.events.findLast(({ reason }) => reason === 'Started');
+  if (container === undefined || started === undefined) return [];
+  const subject = containerSubject(view, pod, container.name);
+  const sinceMs = started.lastTimeMs;
+  return [
+    {
+      scenario: 'lifecycle_hook_failure',
+      cause: 'poststart_failed',
+      detail: '',
+      flags: [],
+      confidence: 'likely',
+      subject,
+      track: 'create',
+      rank: 0,
+      fact: { value: 'postStart hangs', timeMs: sinceMs },
+      dueTimeMs: sinceMs + thresholds.initStuckMs,
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `${subjectText(subject)} was started, but its postStart hook has not come back`,
+      evidence: [
+        eventEvidence(pod, started),
+        fieldEvidence(pod, `${container.path}.state.waiting.reason`, container.waiting),
+        fieldEvidence(pod, `spec.containers[${container.name}].lifecycle.postStart`, Object.keys(container.spec?.lifecycle?.postStart ?? {}).join(', ')),
+      ],
+    },
   ];
 }
 

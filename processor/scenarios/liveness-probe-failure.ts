@@ -8,18 +8,16 @@
  */
 import type { ContainerReading } from './container-runs.ts';
 import { lastedMs } from './container-runs.ts';
+import { crashFlags } from './crash-flags.ts';
 import { subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
 import { findProbeCause, probeBudgetMs, probeSpec } from './probe-cause.ts';
 import type { ProbeName } from './probe-messages.ts';
 import type { RunEnd } from './run-end.ts';
 import type { RunStory } from './run-signal.ts';
-import { buildRunSignal, crashDueMs, endedMs, isInitialized, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
-import { scaleOutOf } from './scale-out.ts';
+import { buildRunSignal, crashDueMs, isInitialized, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
 import type { Confidence, PodView, Scenario, Signal } from './scenario.ts';
 
-/** Turns of Running and CrashLoopBackOff that make a container oscillate. */
-const OSCILLATING_TURNS = 2;
 /** Clocks of Events and statuses differ by whole seconds. */
 const SLACK_MS = 5_000;
 
@@ -36,8 +34,7 @@ function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
   if (container.kind === 'sidecar' && end.probe === 'startup' && !isInitialized(view)) return [];
   const name: ProbeName = end.probe === 'startup' ? 'Startup' : 'Liveness';
   const found = findProbeCause(view, container, name, run.finishedTimeMs + SLACK_MS, end.probe === 'startup' || neverPassed(container));
-  const scaleOut = scaleOutOf(view, endedMs(view, container.runs[0] ?? run));
-  const flags = [...(scaleOut === undefined ? [] : ['after_scale_out']), ...(isOscillating(view, story) ? ['oscillating'] : [])];
+  const { flags, evidence } = crashFlags(view, story);
   const says = found.output === '' ? '' : `: ${found.output}`;
   return [
     buildRunSignal(view, story, {
@@ -50,7 +47,7 @@ function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
       rank: RUN_RANK.probe + (found.told ? 1 : 0) + (end.certain ? 1 : 0),
       dueTimeMs: crashDueMs(view, story),
       summary: `${subjectText(subject)} is killed because its ${end.probe} probe fails${says} (${describeExit(run.exitCode, run.reason)}${restartsText(container)})`,
-      evidence: [...runEvidence(view, story), ...found.evidence, ...(scaleOut ?? [])],
+      evidence: [...runEvidence(view, story), ...found.evidence, ...evidence],
       ...(found.node !== undefined && { shared: { node: found.node } }),
     }),
   ];
@@ -68,11 +65,4 @@ function neverPassed(container: ContainerReading): boolean {
   const grace = (liveness.terminationGracePeriodSeconds ?? 30) * 1_000;
   const longest = probeBudgetMs(liveness) + probeBudgetMs(probeSpec(container, 'Startup')) + grace + SLACK_MS;
   return container.runs.every((run) => (lastedMs(run) ?? 0) <= longest) && container.past.longestRunMs <= longest;
-}
-
-/** Running and waiting took turns, as far as was seen; of a container whose runs are not all known, its restarts tell. */
-function isOscillating(view: PodView, { container, loop }: RunStory): boolean {
-  if (loop.slow || loop.backOffs >= OSCILLATING_TURNS) return true;
-  const known = container.runs.length >= container.restartCount;
-  return loop.backOffs > 0 && !known && container.restartCount >= view.thresholds.restarts;
 }

@@ -9,6 +9,7 @@
 import type { Container, Node, Pod } from '../../collector/objects.ts';
 import { parseQuantity } from '../capacity/quantity.ts';
 import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
+import { crashFlags } from './crash-flags.ts';
 import { eventEvidence, fieldEvidence, nameOf, subjectText, tableEvidence } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
 import { deletionRequestedMs, systemOomNear } from './run-end.ts';
@@ -20,6 +21,8 @@ import type { Confidence, Evidence, FinishedRun, PodView, Scenario, Signal } fro
 const TOGETHER_MS = 10_000;
 /** The kubelet notices memory pressure up to this late: its eviction loop runs every 10 s, status goes out every 10 s (signals.md §18). */
 const PRESSURE_LAG_MS = 60_000;
+/** A new ReplicaSet and its first pod are dated by one clock, in whole seconds. */
+const ROLLOUT_SLACK_MS = 1_000;
 /** As many others make it the node's memory. */
 const TOGETHER_PODS = 2;
 
@@ -41,6 +44,7 @@ function oomSignal(view: PodView, story: RunStory): readonly Signal[] {
   if (end.kind !== 'oom' || view.pod.status.reason === 'Evicted') return [];
   if (container.kind === 'init' || (container.kind === 'sidecar' && !isInitialized(view))) return [];
   const { evidence, ...found } = oomCause(view, story);
+  const crash = crashFlags(view, story);
   const limit = memoryLimit(view.pod, container.spec);
   const node = view.pod.spec.nodeName ?? '';
   const who = found.detail === 'child_process' ? `a process in ${subjectText(subject)}` : subjectText(subject);
@@ -49,11 +53,11 @@ function oomSignal(view: PodView, story: RunStory): readonly Signal[] {
     buildRunSignal(view, story, {
       scenario: 'oom_killed',
       ...found,
-      flags: [],
+      flags: crash.flags,
       rank: RUN_RANK.oom,
       dueTimeMs: endedMs(view, run),
       summary: `${who} was OOM-killed ${why} (${describeExit(run.exitCode, run.reason)}${restartsText(container)})`,
-      evidence: [...runEvidence(view, story), ...evidence],
+      evidence: [...runEvidence(view, story), ...evidence, ...crash.evidence],
       ...(found.cause === 'node_memory' && { shared: { node } }),
     }),
   ];
@@ -105,7 +109,7 @@ export function oomCause(view: PodView, { container, run }: RunStory): OomCause 
     cause: 'container_limit',
     detail: 'limit_lowered',
     confidence: 'certain',
-    evidence: [...evidence, tableEvidence(before.pod, `memory limit of container ${container.name}`, before.text)],
+    evidence: [...evidence, before],
   };
 }
 
@@ -128,8 +132,8 @@ function memoryLimit(pod: Pod, container: Container | undefined): Limit | undefi
   };
 }
 
-/** An older pod of the workload whose container of this name may use more memory. */
-function higherLimitBefore(view: PodView, name: string, nano: bigint): { readonly pod: Pod; readonly text: string } | undefined {
+/** That the container of this name could use more memory before: by a change of the template before this pod, or by an older pod. */
+function higherLimitBefore(view: PodView, name: string, nano: bigint): Evidence | undefined {
   const ours = view.workloadOf(view.pod);
   const bornMs = timeOf(view.pod.metadata.creationTimestamp) ?? 0;
   for (const pod of view.podsIn(view.pod.metadata.namespace)) {
@@ -140,9 +144,14 @@ function higherLimitBefore(view: PodView, name: string, nano: bigint): { readonl
       pod,
       pod.spec.containers.find((container) => container.name === name),
     );
-    if (limit !== undefined && limit.nano > nano) return { pod, text: limit.text };
+    if (limit !== undefined && limit.nano > nano) return tableEvidence(pod, `memory limit of container ${name}`, limit.text);
   }
-  return undefined;
+  const path = `containers[${name}].resources.limits.memory`;
+  const rollout = view.changesOf?.(ours).findLast(({ kind, timeMs }) => kind === 'rollout' && timeMs <= bornMs + ROLLOUT_SLACK_MS);
+  const lowered = rollout?.diff?.find((change) => change.path === path);
+  const before = parseQuantity(lowered?.before);
+  if (rollout === undefined || lowered === undefined || !before.ok || before.nano <= nano) return undefined;
+  return { kind: 'table', object: `${ours.kind} ${ours.namespace}/${ours.name}`, path, value: `${lowered.before} → ${lowered.after}`, timeMs: rollout.timeMs };
 }
 
 /** Other pods of the node with a container that was OOM-killed about when this run ended. */

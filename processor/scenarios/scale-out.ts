@@ -1,7 +1,8 @@
 /** Whether a failing pod is a newcomer of a workload that was just scaled out while its older siblings are well (seed article, liveness). */
+import type { Workload } from '../../collector/objects.ts';
 import { conditionOf, timeOf } from './conditions.ts';
 import { eventEvidence, nameOf, tableEvidence } from './evidence.ts';
-import type { Evidence, PodView, SeenEvent } from './scenario.ts';
+import type { Evidence, PodView, SeenEvent, WorkloadChange } from './scenario.ts';
 
 /** A pod that first failed this long after its creation still failed as a newcomer. */
 const NEWCOMER_MS = 600_000;
@@ -17,7 +18,7 @@ export function scaleOutOf(view: PodView, failedMs: number): readonly Evidence[]
   const bornMs = timeOf(pod.metadata.creationTimestamp);
   if (owner === undefined || bornMs === undefined || failedMs - bornMs > NEWCOMER_MS) return undefined;
   const workload = view.workload(view.workloadOf(pod));
-  const scaled =
+  const event =
     workload &&
     view.eventsOf(workload.metadata.uid).findLast(({ reason, note, firstTimeMs, lastTimeMs }) => {
       const isUp =
@@ -25,7 +26,9 @@ export function scaleOutOf(view: PodView, failedMs: number): readonly Evidence[]
         (reason === 'SuccessfulRescale' && !/below target/i.test(note));
       return isUp && firstTimeMs <= bornMs + NEAR_MS && lastTimeMs >= bornMs - NEAR_MS;
     });
-  if (workload === undefined || scaled === undefined || isRollout(view.eventsOf(workload.metadata.uid), owner.name, bornMs)) return undefined;
+  if (workload === undefined) return undefined;
+  const scaled = event === undefined ? seenScaleOut(view, workload, bornMs) : eventEvidence(workload, event);
+  if (scaled === undefined || isRollout(view.eventsOf(workload.metadata.uid), owner.name, bornMs)) return undefined;
   const older: string[] = [];
   for (const sibling of view.podsIn(pod.metadata.namespace)) {
     const sameOwner = sibling.metadata.ownerReferences?.some(({ uid }) => uid === owner.uid) === true;
@@ -33,7 +36,17 @@ export function scaleOutOf(view: PodView, failedMs: number): readonly Evidence[]
     if (sameOwner && isOlder && conditionOf(sibling, 'Ready')?.status === 'True') older.push(nameOf(sibling));
   }
   if (older.length === 0) return undefined;
-  return [eventEvidence(workload, scaled), tableEvidence(workload, 'older pods of the same revision that are ready', older.slice(0, 5).join(', '))];
+  return [scaled, tableEvidence(workload, 'older pods of the same revision that are ready', older.slice(0, 5).join(', '))];
+}
+
+/** spec.replicas was seen to rise: Events are rationed and expire, and a StatefulSet has none. */
+function seenScaleOut(view: PodView, workload: Workload, bornMs: number): Evidence | undefined {
+  const { kind, metadata } = workload;
+  const near = (change: WorkloadChange): boolean => Math.abs(change.timeMs - bornMs) <= NEAR_MS;
+  const changes = view.changesOf?.({ kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid }).filter(near) ?? [];
+  const scaled = changes.findLast((change) => change.kind === 'scale_out');
+  if (scaled === undefined || changes.some((change) => change.kind === 'rollout')) return undefined;
+  return { ...tableEvidence(workload, 'spec.replicas', scaled.text), timeMs: scaled.timeMs };
 }
 
 /** A rollout scales the new revision up as well, but another one down. */

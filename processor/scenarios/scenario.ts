@@ -145,6 +145,16 @@ export interface PodHistory {
   readonly containers: Readonly<Record<string, ContainerHistory>>;
 }
 
+/** A change of a workload that podtrail saw, or that its ReplicaSets tell of. */
+export interface WorkloadChange {
+  readonly kind: 'rollout' | 'scale_out';
+  readonly timeMs: number;
+  /** One line: what was changed, of a scale-out also by whom. */
+  readonly text: string;
+  /** Of a rollout: the fields of the pod template that differ; '' for what was not there. */
+  readonly diff?: readonly { readonly path: string; readonly before: string; readonly after: string }[];
+}
+
 /** The top controller of a pod: followed over collected owners, else what the last ownerReference names (Argo Rollout …), else the pod. */
 export interface WorkloadRef {
   readonly kind: string;
@@ -197,6 +207,8 @@ export interface ClusterView {
   workloadOf(object: KubeObject): WorkloadRef;
   /** The collected object behind a WorkloadRef. */
   workload(ref: WorkloadRef): Workload | undefined;
+  /** Its changes of the last day, oldest first. */
+  changesOf?(ref: WorkloadRef): readonly WorkloadChange[];
 }
 export interface PodView extends ClusterView {
   readonly pod: Pod;

@@ -153,28 +153,40 @@ function decideByMessage(view: PodView, message: SchedulingMessage, text: string
   };
 }
 
-/** No condition and no Event: nobody serves spec.schedulerName, or the scheduler is down. */
+/**
+ * No condition and no Event: nobody serves spec.schedulerName, or the scheduler is down. The default scheduler is as silent about a pod
+ * whose ResourceClaim does not exist: its plugin for them keeps the pod out of the queue (DynamicResources, PreEnqueue).
+ */
 function absentSignals(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
   if (pod.status.phase !== undefined && pod.status.phase !== 'Pending') return [];
   const subject = containerSubject(view, pod, '');
   const scheduler = pod.spec.schedulerName ?? 'default-scheduler';
   const sinceMs = createdMs(pod);
+  const claims = scheduler === 'default-scheduler' ? (pod.spec.resourceClaims ?? []).map(({ name }) => name) : [];
+  const awaitsClaim = claims.length > 0;
+  const why = awaitsClaim
+    ? `waits for a resource claim that is not there: ${claims.join(', ')}`
+    : `is not scheduled by anyone: scheduler ${scheduler} has not looked at ${nameOf(pod)}`;
   return [
     {
       scenario: 'scheduling_failure',
-      cause: 'scheduler_absent',
+      cause: awaitsClaim ? 'resource_claim' : 'scheduler_absent',
       detail: '',
       flags: [],
-      confidence: view.inSync('events') ? 'certain' : 'likely',
+      confidence: view.inSync('events') && !awaitsClaim ? 'certain' : 'likely',
       subject,
       track: TRACK,
       rank: 5,
       fact: { value: 'PodScheduled absent', timeMs: sinceMs },
       dueTimeMs: sinceMs + thresholds.unschedulableMs,
       recoverAfterMs: thresholds.recoverMs,
-      summary: `${subjectText(subject)} is not scheduled by anyone: scheduler ${scheduler} has not looked at ${nameOf(pod)}`,
-      evidence: [fieldEvidence(pod, 'spec.schedulerName', scheduler), fieldEvidence(pod, 'status.conditions[PodScheduled]', 'absent', sinceMs)],
+      summary: `${subjectText(subject)} ${why}`,
+      evidence: [
+        fieldEvidence(pod, 'spec.schedulerName', scheduler),
+        ...(awaitsClaim ? [fieldEvidence(pod, 'spec.resourceClaims', claims.join(', '))] : []),
+        fieldEvidence(pod, 'status.conditions[PodScheduled]', 'absent', sinceMs),
+      ],
     },
   ];
 }

@@ -31,6 +31,15 @@ test('keeps what the hook said while the container backs off', () => {
 test('leaves a hook that found no process to the exit of the container', () => {
   assert.deepEqual(judge(pod({ container: POST, app: hookError('rpc error: failed to exec in container: container not running (1a2b)') })), []);
 });
+test('a postStart hook that does not come back: the container was started, and the status knows nothing of it', () => {
+  const creating = pod({ container: POST, app: { state: { waiting: { reason: 'ContainerCreating' } }, ready: false }, status: { phase: 'Pending' } });
+  const started = seenEvent({ reason: 'Started', type: 'Normal', note: 'Started container app', last: -100 });
+  const [signal] = judge(creating, { events: [started] });
+  assert.deepEqual([signal?.cause, signal?.track, signal?.dueTimeMs], ['poststart_failed', 'create', atMs(200)]);
+  assert.deepEqual(judge(creating), [], 'without the Event it is still being created');
+  const plain = pod({ app: { state: { waiting: { reason: 'ContainerCreating' } }, ready: false }, status: { phase: 'Pending' } });
+  assert.deepEqual(judge(plain, { events: [started] }), [], 'no hook');
+});
 
 const PRE: Partial<Container> = { lifecycle: { preStop: { exec: { command: ['nginx', '-s', 'quit'] } } } };
 const preStopFailed = (last: number, note = 'PreStopHook failed'): SeenEvent => seenEvent({ reason: 'FailedPreStopHook', note, last });

@@ -541,6 +541,18 @@ test('a pod that nobody schedules: no condition, no Event, due 60 s after its cr
   assert.match(signal?.summary ?? '', /scheduler volcano has not looked at Pod shop\/web-1/);
 });
 
+test('the default scheduler is silent about a pod whose resource claim is not there', () => {
+  const waiting = (schedulerName?: string) =>
+    signalsOf(
+      pending({
+        spec: { ...(schedulerName && { schedulerName }), resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu-claim' }] },
+        status: { conditions: [] },
+      }),
+    );
+  assert.deepEqual([waiting()[0]?.cause, waiting()[0]?.confidence], ['resource_claim', 'likely']);
+  assert.equal(waiting('volcano')[0]?.cause, 'scheduler_absent');
+});
+
 test('a scheduler that only writes Events is not absent', () => {
   const events = [
     seenEvent({ reason: 'FailedScheduling', component: 'volcano', note: '0/3 nodes are unavailable: 3 Insufficient memory.', first: -100, last: -5 }),
