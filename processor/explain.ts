@@ -14,6 +14,8 @@ import type { ClusterState } from './core/state.ts';
 import { createClusterState } from './core/state.ts';
 import { step } from './core/step.ts';
 import { createView } from './core/view.ts';
+import { CONTROLLER_RESOURCES } from './core/workload.ts';
+import { REFUSED_REASONS } from './scenarios/failed-create.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import type { ClusterView, Signal } from './scenarios/scenario.ts';
 
@@ -121,7 +123,7 @@ function groupByResource(items: readonly unknown[], skipped: string[]): Map<Reso
 function addController(groups: Map<Resource, Raw[]>, uids: Map<string, string>, event: Raw): void {
   const ref = asRaw(event['involvedObject'] ?? event['regarding']);
   const resource = RESOURCE_OF_KIND[String(ref['kind'])];
-  if (event['reason'] !== 'FailedCreate' || resource === undefined || !CONTROLLERS.includes(resource) || uids.has(refKey(ref))) return;
+  if (!REFUSED_REASONS.includes(String(event['reason'])) || resource === undefined || !CONTROLLER_RESOURCES.includes(resource) || uids.has(refKey(ref))) return;
   const { kind, apiVersion, name, namespace } = ref;
   const uid = String(ref['uid'] ?? refKey(ref));
   uids.set(refKey(ref), uid);
@@ -209,11 +211,9 @@ function explainNodes(state: ClusterState, view: ClusterView, atMs: number): Exp
   });
 }
 
-const CONTROLLERS: readonly Resource[] = ['replicasets', 'statefulsets', 'daemonsets', 'jobs'];
-
 function explainControllers(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
   const found: Explained[] = [];
-  for (const resource of CONTROLLERS) {
+  for (const resource of CONTROLLER_RESOURCES) {
     for (const stored of state.tables.objects[resource].values()) {
       const controller = stored.object as Workload;
       const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...presentView(view), controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);

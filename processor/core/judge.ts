@@ -10,10 +10,9 @@ import { ruling, thresholdsFor } from './rules-config.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
 import { byCodeUnit } from './tables.ts';
-import { resourceOfKind } from './workload.ts';
+import { CONTROLLER_RESOURCES, resourceOfKind } from './workload.ts';
 
 const NO_HISTORY: PodHistory = { firstSeenMs: 0, containers: {} };
-const CONTROLLER_TABLES = ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] as const;
 
 /** Sources judged in one slice of a step: a few milliseconds, if all of them fail. */
 const JUDGED_A_SLICE = 50;
@@ -52,7 +51,7 @@ export function releaseHeld(engine: Engine): void {
 
 function findSource(engine: Engine, kind: string, uid: string): Source | undefined {
   const { objects } = engine.state.tables;
-  const tables: readonly Resource[] = kind === 'pod' ? ['pods'] : kind === 'node' ? ['nodes'] : CONTROLLER_TABLES;
+  const tables: readonly Resource[] = kind === 'pod' ? ['pods'] : kind === 'node' ? ['nodes'] : CONTROLLER_RESOURCES;
   for (const table of tables) {
     const object = objects[table].get(uid)?.object;
     if (object !== undefined) return { kind: kind as Source['kind'], uid, object };

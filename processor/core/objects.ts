@@ -17,7 +17,7 @@ import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { controllerUid, indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
-import { workloadOf } from './workload.ts';
+import { CONTROLLER_RESOURCES, resourceOfKind, workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -346,13 +346,11 @@ function depart(state: ClusterState, pod: Pod): void {
   state.timers.set(`forget/${uid}`, state.meta.streamTimeMs + DEPARTED_MS);
 }
 
-const CONTROLLERS: Readonly<Record<string, string>> = { ReplicaSet: 'controller', StatefulSet: 'controller', DaemonSet: 'controller', Job: 'controller' };
-
 function markRegarding(state: ClusterState, event: Event): void {
   const { kind, uid, name } = event.regarding;
   if (kind === 'Pod') {
     if (state.tables.objects.pods.has(uid) || state.tables.departed.has(uid)) state.tables.dirty.set(`pod/${uid}`, 1);
-  } else if (CONTROLLERS[kind] !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
+  } else if (resourceOfKind(kind) !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
   else if (kind === 'Node') {
     // Kubelets up to 1.34 put the node's name where its uid belongs (signals.md §17).
     for (const nodeUid of state.indexes.byName.nodes.get(`/${name}`)) state.tables.dirty.set(`node/${nodeUid}`, 1);
@@ -369,11 +367,11 @@ function markDependents(state: ClusterState, resource: Resource, object: Project
     if (object === before || readiness(object as Node) !== readiness(before as Node | undefined)) {
       for (const pod of state.indexes.podsByNode.get(object.metadata.name)) dirty.set(`pod/${pod}`, 1);
     }
-  } else if (resource === 'replicasets' || resource === 'statefulsets' || resource === 'daemonsets' || resource === 'jobs') {
+  } else if (CONTROLLER_RESOURCES.includes(resource)) {
     if (sources.has(uid) || state.timers.due(`judge/controller/${uid}`) !== undefined || isRefused(object as Workload)) dirty.set(`controller/${uid}`, 1);
     if (resource === 'jobs') for (const pod of state.indexes.podsByOwner.get(uid)) if (sources.has(pod)) dirty.set(`pod/${pod}`, 1);
   } else if (resource === 'resourcequotas') {
-    for (const kind of ['replicasets', 'statefulsets', 'daemonsets', 'jobs'] as const) {
+    for (const kind of CONTROLLER_RESOURCES) {
       for (const source of sources.keys()) {
         if (state.tables.objects[kind].get(source)?.object.metadata.namespace === namespace) dirty.set(`controller/${source}`, 1);
       }
@@ -386,5 +384,5 @@ function readiness(node: Node | undefined): string {
 }
 
 function isRefused(workload: Workload): boolean {
-  return workload.status.conditions?.some((c) => c.type === 'ReplicaFailure' && c.status === 'True') ?? false;
+  return workload.status.conditions?.some((c) => (c.type === 'ReplicaFailure' && c.status === 'True') || c.reason === 'ReplicaSetCreateError') ?? false;
 }

@@ -14,6 +14,9 @@ const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
   CronJob: 'cronjobs',
 };
 
+/** Tables of what creates pods, or what creates pods: each is judged for what it cannot create. */
+export const CONTROLLER_RESOURCES: readonly Resource[] = Object.values(RESOURCE_OF_KIND);
+
 /** Owners in a row at most: CronJob → Job → Pod is three; a cycle must not hang. */
 const MAX_OWNERS = 8;
 

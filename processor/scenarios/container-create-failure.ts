@@ -5,10 +5,10 @@
  * Thresholds: createMs since the first failing attempt, failedCreates refusals of a controller, at once for pods that ended by it; ms and count (design §4).
  * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
  */
-import { conditionOf, createdMs, isTerminal, timeOf } from './conditions.ts';
+import { createdMs, isTerminal, timeOf } from './conditions.ts';
 import { endedPodOf } from './ended-pod.ts';
 import { containerSubject, eventEvidence, fieldEvidence, nameOf, shortText, subjectText } from './evidence.ts';
-import { failedCreateOf, refusalDueMs } from './failed-create.ts';
+import { createdBy, failedCreateOf, refusalDueMs } from './failed-create.ts';
 import type { ControllerView, PodView, Scenario, Signal } from './scenario.ts';
 import type { StartFailure } from './start-failures.ts';
 import { startFailuresOf } from './start-failures.ts';
@@ -16,7 +16,7 @@ import { coreOf } from './start-messages.ts';
 
 export const containerCreateFailure: Scenario = {
   id: 'container_create_failure',
-  reads: ['events'],
+  reads: ['replicasets', 'events'],
   pod: (view) => [
     ...startFailuresOf(view).flatMap((failure) => (failure.scenario === 'container_create_failure' ? [startSignal(view, failure)] : [])),
     ...refusedByKubelet(view),
@@ -109,7 +109,7 @@ function refusedCreation(view: ControllerView): readonly Signal[] {
   const { controller, thresholds } = view;
   const { kind, namespace, name } = view.workloadOf(controller);
   const subject = { kind, namespace, name, container: '' };
-  const condition = conditionOf(controller, 'ReplicaFailure');
+  const { condition } = failed;
   return [
     {
       scenario: 'container_create_failure',
@@ -123,9 +123,9 @@ function refusedCreation(view: ControllerView): readonly Signal[] {
       fact: { value: `FailedCreate ${nameOf(controller)}`, timeMs: failed.sinceMs },
       dueTimeMs: refusalDueMs(view, failed),
       recoverAfterMs: thresholds.recoverMs,
-      summary: `${subjectText(subject)}: pods are not created: ${PHRASES[failed.cause] ?? 'the API server refuses'}: ${shortText(failed.message, 200)}`,
+      summary: `${subjectText(subject)}: ${createdBy(controller)} are not created: ${PHRASES[failed.cause] ?? 'the API server refuses'}: ${shortText(failed.message, 200)}`,
       evidence: [
-        ...(condition?.status === 'True' ? [fieldEvidence(controller, 'status.conditions[ReplicaFailure]', condition.message ?? '', failed.sinceMs)] : []),
+        ...(condition === undefined ? [] : [fieldEvidence(controller, `status.conditions[${condition.type}]`, condition.message ?? '', failed.sinceMs)]),
         ...(failed.event === undefined ? [] : [eventEvidence(controller, failed.event)]),
       ],
     },

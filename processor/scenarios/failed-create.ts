@@ -1,9 +1,9 @@
 /**
- * Why a controller cannot create its pods: read from its ReplicaFailure condition and its FailedCreate Events, since there is no pod
- * to ask (signals.md §2.2, §5.1). Quota belongs to scheduling_failure, every other refusal to container_create_failure.
+ * Why a controller cannot create its pods, or the controllers of its pods: read from its condition and its Events, since there is no
+ * pod to ask (signals.md §2.2, §5.1). Quota belongs to scheduling_failure, every other refusal to container_create_failure.
  */
-import type { Workload } from '../../collector/objects.ts';
-import { conditionOf, conditionTimeMs } from './conditions.ts';
+import type { Condition, Workload } from '../../collector/objects.ts';
+import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
 import type { ControllerView, SeenEvent } from './scenario.ts';
 
 /** What the API server's answer to the creation of a pod means. */
@@ -16,49 +16,85 @@ export interface Refusal {
   readonly passing: boolean;
 }
 
-/** A controller whose latest attempt to create a pod was refused. */
+/** A controller whose latest attempt to create what it controls was refused. */
 export interface FailedCreate extends Refusal {
   /** The API server's answer, without what the controller puts before it. */
   readonly message: string;
   /** Since when it fails without a success in between. */
   readonly sinceMs: number;
-  /** FailedCreate Events since then. 0 where only the condition says so. */
+  /** Events that say so since then. 0 where only the condition does. */
   readonly count: number;
   readonly event: SeenEvent | undefined;
+  /** The controller's own word, which stands until it succeeds. undefined: it keeps none. */
+  readonly condition: Condition | undefined;
 }
 
-/** Refused now and still short of pods; undefined where it never failed, failed and went on, or is on its way out. */
+/** Event reasons by which a controller says that a creation was refused; that of a Deployment is about its ReplicaSet. */
+export const REFUSED_REASONS: readonly string[] = ['FailedCreate', 'ReplicaSetCreateError'];
+
+/** What a controller creates: a Deployment and a CronJob have controllers below them that create the pods. */
+export function createdBy({ kind }: Workload): string {
+  if (kind === 'Deployment') return 'ReplicaSets';
+  return kind === 'CronJob' ? 'Jobs' : 'pods';
+}
+
+/** Refused now and still short of what it wants; undefined where it never failed, failed and went on, or is on its way out. */
 export function failedCreateOf(view: ControllerView): FailedCreate | undefined {
   const { controller, events } = view;
   if (controller.metadata.deletionTimestamp !== undefined || isNamespaceEnding(view)) return undefined;
-  const condition = conditionOf(controller, 'ReplicaFailure');
-  const refused = condition?.status === 'True' && condition.reason !== 'FailedDelete';
-  const lastSuccessMs = lastTimeOf(events, 'SuccessfulCreate');
-  const failures = events.filter((event) => event.reason === 'FailedCreate' && event.lastTimeMs >= lastSuccessMs);
+  const condition = refusedCondition(view);
+  const lastSuccessMs = lastSuccessOf(view);
+  const failures = events.filter((event) => REFUSED_REASONS.includes(event.reason) && event.lastTimeMs >= lastSuccessMs);
   const event = failures.at(-1);
-  // A ReplicaSet takes the condition away with its next success, so its absence settles the matter; the others have none.
-  if (!refused && (setsReplicaFailure(controller) || event === undefined || !isShort(controller))) return undefined;
-  const message = answerOf(event !== undefined && !refused ? event.note : (condition?.message ?? event?.note ?? ''));
+  // Its next success takes the condition away, so that its absence settles the matter where one is kept.
+  if (condition === undefined && (keepsCondition(controller) || event === undefined || !isShort(controller))) return undefined;
+  const message = answerOf(latestWord(condition, event));
   const refusal = classifyRefusal(message);
   if (refusal === undefined) return undefined;
   const alike = failures.filter(({ note }) => classifyRefusal(answerOf(note))?.cause === refusal.cause);
   const firstEventMs = Math.min(...alike.map(({ firstTimeMs }) => firstTimeMs));
-  const sinceMs = (refused ? conditionTimeMs(condition) : undefined) ?? (Number.isFinite(firstEventMs) ? firstEventMs : view.nowMs);
-  return { ...refusal, message, sinceMs, count: alike.reduce((sum, { count }) => sum + count, 0), event: alike.at(-1) };
+  const sinceMs = conditionTimeMs(condition) ?? (Number.isFinite(firstEventMs) ? firstEventMs : view.nowMs);
+  return { ...refusal, message, sinceMs, count: alike.reduce((sum, { count }) => sum + count, 0), event: alike.at(-1), condition };
 }
 
 /**
  * From when on the refusal is an incident: at the configured number of refusals (design §4), else once it has lasted; a count below
  * it, of a controller that keeps no condition, says nothing about the next attempt.
  */
-export function refusalDueMs(view: ControllerView, failed: FailedCreate): number | undefined {
-  if (!failed.passing && failed.count >= view.thresholds.failedCreates) return failed.sinceMs;
-  const lasting = conditionOf(view.controller, 'ReplicaFailure')?.status === 'True' || failed.count >= view.thresholds.failedCreates;
-  return lasting ? failed.sinceMs + view.thresholds.createMs : undefined;
+export function refusalDueMs({ thresholds }: ControllerView, { passing, count, condition, sinceMs }: FailedCreate): number | undefined {
+  const isRepeated = count >= thresholds.failedCreates;
+  if (!passing && isRepeated) return sinceMs;
+  return condition !== undefined || isRepeated ? sinceMs + thresholds.createMs : undefined;
 }
 
-function lastTimeOf(events: readonly SeenEvent[], reason: string): number {
-  return Math.max(0, ...events.filter((event) => event.reason === reason).map(({ lastTimeMs }) => lastTimeMs));
+/**
+ * ReplicaFailure of what creates pods, set by pkg/controller/replicaset and replication. A Deployment copies it from its ReplicaSet,
+ * which tells it itself where it is known; its own is Progressing, pkg/controller/deployment.
+ */
+function refusedCondition(view: ControllerView): Condition | undefined {
+  const { controller } = view;
+  const failure = conditionOf(controller, 'ReplicaFailure');
+  const refused = failure?.status === 'True' && failure.reason !== 'FailedDelete' ? failure : undefined;
+  if (controller.kind !== 'Deployment') return refused;
+  const progressing = conditionOf(controller, 'Progressing');
+  if (progressing?.status === 'False' && progressing.reason === 'ReplicaSetCreateError') return progressing;
+  return view.inSync('replicasets') ? undefined : refused;
+}
+
+/** Clocks of the condition and the Event are the controller's own, to the second. */
+const SLACK_MS = 2_000;
+
+/** A condition keeps the words of the first refusal until the next success, so that a later Event knows better. */
+function latestWord(condition: Condition | undefined, event: SeenEvent | undefined): string {
+  const isStale = event === undefined || event.lastTimeMs < (conditionTimeMs(condition) ?? 0) - SLACK_MS;
+  return (isStale ? undefined : event.note) ?? condition?.message ?? event?.note ?? '';
+}
+
+/** The last time it is known to have created something. */
+function lastSuccessOf({ controller, events }: ControllerView): number {
+  const isSuccess = ({ reason, note }: SeenEvent): boolean => reason === 'SuccessfulCreate' || (reason === 'ScalingReplicaSet' && note.startsWith('Scaled up'));
+  const scheduledMs = controller.kind === 'CronJob' ? timeOf(String(controller.status['lastScheduleTime'] ?? '')) : undefined;
+  return Math.max(scheduledMs ?? 0, ...events.filter(isSuccess).map(({ lastTimeMs }) => lastTimeMs));
 }
 
 function isNamespaceEnding(view: ControllerView): boolean {
@@ -66,18 +102,29 @@ function isNamespaceEnding(view: ControllerView): boolean {
 }
 
 /**
- * pkg/controller/replicaset and replication set ReplicaFailure; StatefulSet, DaemonSet and Job do not. Without `replicas`, which they
- * always write, nothing is known of the controller but its name (a list that holds its Events alone).
+ * A ReplicaSet that is refused has ReplicaFailure, a Deployment with a progress deadline (600 s unless set otherwise) Progressing;
+ * StatefulSet, DaemonSet, Job and CronJob have no such condition. Without `replicas`, which a ReplicaSet always writes, nothing is
+ * known of it but its name (a list that holds its Events alone).
  */
-function setsReplicaFailure({ kind, status }: Workload): boolean {
+function keepsCondition(controller: Workload): boolean {
+  const { kind, status } = controller;
+  if (kind === 'Deployment') return conditionOf(controller, 'Progressing') !== undefined;
   return (kind === 'ReplicaSet' || kind === 'ReplicationController') && status.replicas !== undefined;
 }
 
-/** Fewer pods exist than it wants. */
-function isShort({ kind, spec, status }: Workload): boolean {
-  if (kind === 'DaemonSet') return Number(status['currentNumberScheduled'] ?? 0) < (status.desiredNumberScheduled ?? 0);
+/** Less exists than it wants. */
+function isShort({ kind, metadata, spec, status }: Workload): boolean {
+  if (spec.suspend === true) return false;
+  if (kind === 'CronJob') return true;
+  if (kind === 'Deployment') return (status.updatedReplicas ?? 0) < (spec.replicas ?? 1);
+  if (kind === 'DaemonSet') {
+    const { desiredNumberScheduled, observedGeneration = 0 } = status;
+    // Refused in its first round it wrote no status at all up to 1.26, and counts of another generation say nothing of this one.
+    if (desiredNumberScheduled === undefined || observedGeneration < (metadata.generation ?? 0)) return true;
+    return Number(status['currentNumberScheduled'] ?? 0) < desiredNumberScheduled;
+  }
   if (kind !== 'Job') return (status.replicas ?? 0) < (spec.replicas ?? 1);
-  if (spec.suspend === true || status.completionTime !== undefined) return false;
+  if (status.completionTime !== undefined) return false;
   if (status.conditions?.some(({ type, status: value }) => type === 'Failed' && value === 'True')) return false;
   const parallelism = spec.parallelism ?? 1;
   const left = spec.completions === undefined ? parallelism : spec.completions - (status.succeeded ?? 0);
@@ -89,6 +136,7 @@ function answerOf(text: string): string {
   return text
     .replace(/^\(combined from similar events\): /, '')
     .replace(/^Error creating(?: \w+)?: /, '')
+    .replace(/^Failed to create new replica set "[^"]*": /, '')
     .replace(/^create (?:Pod|Claim) .*? in StatefulSet \S+ failed error: /, '')
     .trim();
 }
@@ -112,14 +160,20 @@ const MEANINGS: readonly Meaning[] = [
   { pattern: /status unknown for quota/i, refusal: refusalOf('quota_exceeded', '', true) },
   { pattern: /exceeded quota|failed quota|insufficient quota/i, refusal: refusalOf('quota_exceeded') },
   {
-    pattern: /violates PodSecurity|pod ?security ?policy|no providers available to validate pod|security context constraint/i,
+    // SecurityContextDeny (removed in 1.30) names nothing but the field.
+    pattern:
+      /violates PodSecurity|pod ?security ?policy|no providers available to validate pod|security context constraint|securitycontext\.\w+ is forbidden|SecurityContextDeny/i,
     refusal: refusalOf('security_policy'),
   },
   {
-    pattern: /fail(?:ed|ure)? (?:to )?call(?:ing)? (?:\S+ )?webhook/i,
+    // The last two: a webhook took all the time there is, and the ImagePolicyWebhook's backend does not answer.
+    pattern: /fail(?:ed|ure)? (?:to )?call(?:ing)? (?:\S+ )?webhook|failed to complete (?:mutation|validation) in|is forbidden: Post "?https?:/i,
     refusal: refusalOf('admission_denied', 'webhook_unreachable'),
   },
-  { pattern: /admission webhook|denied the request|denied request|admission ?policy|image policy/i, refusal: refusalOf('admission_denied') },
+  {
+    pattern: /admission webhook|denied the request|denied request|admission ?policy|image policy|operation does not apply/i,
+    refusal: refusalOf('admission_denied'),
+  },
   {
     pattern: /user "[^"]*" cannot |cannot set (?:blockOwnerDeletion|an ownerRef)|attempting to grant RBAC|is attempting to/i,
     refusal: refusalOf('rbac_forbidden'),

@@ -3,7 +3,7 @@ import type { Pod } from '../../collector/objects.ts';
 
 /**
  * status.reason of a refusal that speaks of the node's room, labels, devices or abilities, kubelet 1.19 to 1.36 and predicates of
- * before. Pressure (Evicted), shutdown (NodeShutdown) and security (AppArmor, SysctlForbidden) belong to other scenarios.
+ * before.
  */
 const REASONS: ReadonlySet<string> = new Set([
   'NodeAffinity',
@@ -31,9 +31,24 @@ const REASONS: ReadonlySet<string> = new Set([
   'UnknownReason',
 ]);
 
+/** Refusals that other scenarios tell: pressure, shutdown, security. */
+const OTHERS: ReadonlySet<string> = new Set([
+  'Evicted',
+  'NodeShutdown',
+  'Shutdown',
+  'Terminated',
+  'Preempting',
+  'DeadlineExceeded',
+  'AppArmor',
+  'SysctlForbidden',
+]);
+/** How the kubelet words any refusal: `Pod was rejected: ` since 1.26, before it a predicate that failed. A later one has a new reason. */
+const REFUSED = /^Pod was rejected: |\bPredicate \w+ failed\b/;
+
 /** The reason by which the kubelet refused this pod, or undefined. */
 export function nodeAdmissionReason(pod: Pod): string | undefined {
-  const { phase, reason = '' } = pod.status;
+  const { phase, reason = '', message = '' } = pod.status;
   if (phase !== 'Failed') return undefined;
-  return REASONS.has(reason) || /^OutOf\w/.test(reason) ? reason : undefined;
+  if (REASONS.has(reason) || /^OutOf\w/.test(reason)) return reason;
+  return reason !== '' && !OTHERS.has(reason) && REFUSED.test(message) ? reason : undefined;
 }

@@ -159,7 +159,8 @@ function podSignals(view: PodView): readonly Signal[] {
   const known = view.inSync('nodes');
   if (isShutDown(pod)) return node === undefined || !known ? [signalOf(view, name, shutDownFinding(pod))] : [];
   if (node !== undefined) return [];
-  if (known) return isTerminal(pod) && !isCollected(pod) ? [] : deletedSignals(view, name);
+  if (isCollected(pod)) return deletedSignals(view, name);
+  if (known) return isTerminal(pod) ? [] : deletedSignals(view, name);
   const finding = lostByItsPod(pod, view.events);
   return finding === undefined ? [] : [signalOf(view, name, finding)];
 }
@@ -194,7 +195,7 @@ function deletedSignals(view: PodView, name: string): readonly Signal[] {
   // Nothing dates the removal of a node but what it leaves behind, so the observed time stands in.
   const timeMs = conditionTimeMs(collected) ?? nowMs;
   const evidence = [
-    tableEvidence(pod, `nodes named ${name}`, 0),
+    ...(view.inSync('nodes') ? [tableEvidence(pod, `nodes named ${name}`, 0)] : []),
     fieldEvidence(pod, 'spec.nodeName', name),
     ...(collected === undefined ? [] : [fieldEvidence(pod, 'status.conditions[DisruptionTarget]', `${collected.reason}: ${collected.message ?? ''}`, timeMs)]),
   ];

@@ -58,7 +58,7 @@ function kindOfText(output: string): ProbeKind {
 const verdict = (cause: ProbeCause, wrong = '', status = 0): ProbeVerdict => ({ cause, wrong, status });
 
 /** The runtime could not start the command at all: its text, not the command's. */
-const NOT_STARTED = /OCI runtime exec failed|failed to exec in container|unable to start container process|^rpc error/i;
+const NOT_STARTED = /OCI runtime (?:exec failed|attempted)|failed to exec in container|unable to start container process|^rpc error/i;
 const COMMAND_MISSING = /executable file.{0,200}not found|no such file or directory|permission denied|is a directory/i;
 /** `/bin/sh: 1: curl: not found`, `bash: line 1: curl: command not found`. */
 const SHELL_MISSES = /^(?:\/\S+|\w+): (?:(?:line )?\d+: )?\S+: (?:command )?not found\b/m;
@@ -84,6 +84,7 @@ function classifyNetwork(output: string): ProbeVerdict {
   if (/malformed HTTP/i.test(output)) return verdict('probe_http_status', 'its port does not speak HTTP');
   if (/does not implement the grpc health protocol|unknown service grpc\.health/i.test(output))
     return verdict('other', 'the server has no gRPC health service');
+  if (/code = NotFound desc = unknown service/i.test(output)) return verdict('probe_http_status', 'the server does not know the gRPC service it asks for');
   if (/no such host|invalid URL|unsupported protocol scheme/i.test(output)) return verdict('other', 'its host or URL is no address');
   if (/tls:|x509/i.test(output)) return verdict('probe_http_status', 'the TLS handshake with its port fails');
   if (
@@ -92,7 +93,8 @@ function classifyNetwork(output: string): ProbeVerdict {
     )
   )
     return verdict('probe_connection_refused');
-  if (/deadline exceeded|timeout|timed out|DeadlineExceeded/i.test(output)) return verdict('probe_timeout');
+  // The last is Windows' WSAETIMEDOUT.
+  if (/deadline exceeded|timeout|timed out|DeadlineExceeded|did not properly respond/i.test(output)) return verdict('probe_timeout');
   if (/service unhealthy|NOT_SERVING|responded with|health rpc failed/i.test(output)) return verdict('probe_http_status');
   return verdict('other');
 }

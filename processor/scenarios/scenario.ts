@@ -215,7 +215,7 @@ export interface PodView extends ClusterView {
   readonly history: PodHistory;
   readonly events: readonly SeenEvent[];
 }
-/** A ReplicaSet, StatefulSet, DaemonSet or Job that could not create a pod: there is no pod to judge. */
+/** What could not create a pod, or (Deployment, CronJob) the controller of one: there is no pod to judge. */
 export interface ControllerView extends ClusterView {
   readonly controller: Workload;
   readonly events: readonly SeenEvent[];

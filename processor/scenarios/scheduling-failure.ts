@@ -10,7 +10,7 @@ import { diagnose } from '../capacity/diagnose.ts';
 import { conditionOf, conditionTimeMs, createdMs, isBound, isTerminal, timeOf } from './conditions.ts';
 import { endedPodOf } from './ended-pod.ts';
 import { containerSubject, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
-import { failedCreateOf, quotaNameOf, refusalDueMs } from './failed-create.ts';
+import { createdBy, failedCreateOf, quotaNameOf, refusalDueMs } from './failed-create.ts';
 import { nodeAdmissionReason } from './node-admission.ts';
 import type { Confidence, ControllerView, Evidence, PodView, Scenario, SeenEvent, Signal } from './scenario.ts';
 import type { SchedulingCause, SchedulingMessage } from './scheduling-message.ts';
@@ -21,8 +21,8 @@ import { judgeByNodes } from './scheduling-verdict.ts';
 
 export const schedulingFailure: Scenario = {
   id: 'scheduling_failure',
-  reads: ['nodes', 'persistentvolumeclaims', 'persistentvolumes', 'storageclasses', 'csinodes', 'resourcequotas', 'events'],
-  pod: (view) => (isBound(view.pod) ? admissionSignals(view) : pendingSignals(view)),
+  reads: ['nodes', 'persistentvolumeclaims', 'persistentvolumes', 'storageclasses', 'csinodes', 'resourcequotas', 'replicasets', 'events'],
+  pod: (view) => (isTerminal(view.pod) ? refusedSignals(view) : pendingSignals(view)),
   controller: quotaSignals,
 };
 
@@ -39,7 +39,7 @@ function pendingSignals(view: PodView): readonly Signal[] {
   const { pod } = view;
   const condition = conditionOf(pod, 'PodScheduled');
   const isGated = (pod.spec.schedulingGates ?? []).length > 0 || condition?.reason === 'SchedulingGated';
-  if (pod.metadata.deletionTimestamp !== undefined || isTerminal(pod) || isGated || condition?.status === 'True') return [];
+  if (pod.metadata.deletionTimestamp !== undefined || isBound(pod) || isGated || condition?.status === 'True') return [];
   const attempt = view.events.filter((event) => event.reason === 'FailedScheduling' && !isKarpenter(event)).at(-1);
   if (condition === undefined && attempt === undefined) return absentSignals(view);
   return [unschedulableSignal(view, condition?.message || (attempt?.note ?? ''), attempt)];
@@ -191,11 +191,11 @@ function absentSignals(view: PodView): readonly Signal[] {
   ];
 }
 
-/** The kubelet refused the pod that the scheduler gave it. */
-function admissionSignals(view: PodView): readonly Signal[] {
+/** The kubelet refused the pod that the scheduler gave it; or a scheduler failed one that it will not place (YuniKorn's ApplicationRejected). */
+function refusedSignals(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
-  const reason = nodeAdmissionReason(pod);
-  if (reason === undefined) return [];
+  const reason = isBound(pod) ? nodeAdmissionReason(pod) : pod.status.phase === 'Failed' ? pod.status.reason : undefined;
+  if (reason === undefined || reason === '') return [];
   const event = view.events.find((candidate) => candidate.reason === reason);
   const sinceMs = event?.firstTimeMs ?? timeOf(pod.status.startTime) ?? createdMs(pod);
   const ended = endedPodOf(view, pod, sinceMs);
@@ -205,10 +205,10 @@ function admissionSignals(view: PodView): readonly Signal[] {
   return [
     {
       scenario: 'scheduling_failure',
-      cause: 'node_admission_rejected',
+      cause: isBound(pod) ? 'node_admission_rejected' : 'other',
       detail: '',
       flags: [],
-      confidence: 'certain',
+      confidence: isBound(pod) ? 'certain' : 'likely',
       subject,
       track: TRACK,
       rank: 20,
@@ -216,13 +216,13 @@ function admissionSignals(view: PodView): readonly Signal[] {
       dueTimeMs: sinceMs,
       recheckTimeMs: ended.recheckTimeMs,
       recoverAfterMs: thresholds.recoverMs,
-      summary: `${subjectText(subject)}: node ${node} refused a pod: ${reason}: ${shortText(pod.status.message ?? '')}`,
+      summary: `${subjectText(subject)}: ${isBound(pod) ? `node ${node}` : `scheduler ${pod.spec.schedulerName ?? 'default-scheduler'}`} refused a pod: ${reason}: ${shortText(pod.status.message ?? '')}`,
       evidence: [
         fieldEvidence(pod, 'status.reason', reason, sinceMs),
         fieldEvidence(pod, 'status.message', pod.status.message ?? ''),
-        fieldEvidence(pod, 'spec.nodeName', node),
+        ...(isBound(pod) ? [fieldEvidence(pod, 'spec.nodeName', node)] : []),
       ],
-      shared: { node },
+      ...(isBound(pod) && { shared: { node } }),
     },
   ];
 }
@@ -250,10 +250,10 @@ function quotaSignals(view: ControllerView): readonly Signal[] {
       fact: { value: `FailedCreate ${nameOf(controller)}`, timeMs: failed.sinceMs },
       dueTimeMs: refusalDueMs(view, failed),
       recoverAfterMs: thresholds.recoverMs,
-      summary: `ResourceQuota ${namespace}/${name} refuses pods of ${nameOf(controller)}: ${shortText(failed.message, 200)}`,
+      summary: `ResourceQuota ${namespace}/${name} refuses ${createdBy(controller)} of ${nameOf(controller)}: ${shortText(failed.message, 200)}`,
       evidence: [
         ...(failed.event === undefined
-          ? [fieldEvidence(controller, 'status.conditions[ReplicaFailure]', failed.message, failed.sinceMs)]
+          ? [fieldEvidence(controller, `status.conditions[${failed.condition?.type}]`, failed.message, failed.sinceMs)]
           : [eventEvidence(controller, failed.event)]),
         ...(quota === undefined || used.length === 0 ? [] : [fieldEvidence(quota, 'status.used', used.join(', '))]),
       ],

@@ -40,8 +40,8 @@ export interface SchedulingMessage {
   readonly reasons: readonly SchedulingReason[];
 }
 
-/** `0/5 nodes are available: …`; Volcano and others say `unavailable`. */
-const HEAD = /(\d+)\/(\d+) nodes are (?:un)?available(?:: ?|\.)/;
+/** `0/5 nodes are available: …`; Volcano and others say `unavailable`, or that of `all nodes`. */
+const HEAD = /(?:\d+\/(\d+)|\ball) nodes are (?:un)?available(?:: ?|\.)/;
 /** What PostFilter plugins append: a nested count of all nodes again, and remarks of plugins that had nothing to do. */
 const POST_FILTER = /\.*\s*(?:no new claims to deallocate\b|preemption: |not found\s*$|still not schedulable\b).*$/s;
 
@@ -50,7 +50,7 @@ export function parseSchedulingMessage(message: string, pod: Pod): SchedulingMes
   const head = HEAD.exec(message);
   const body = (head === null ? message : message.slice(head.index + head[0].length)).replace(POST_FILTER, '').trim();
   const reasons = splitReasons(body).map((part) => readReason(part, pod));
-  return { total: head === null ? undefined : Number(head[2]), reasons };
+  return { total: head?.[1] === undefined ? undefined : Number(head[1]), reasons };
 }
 
 /** Reasons are joined with `, ` and may contain it; each but a PreFilter's begins with its count. */
@@ -71,8 +71,10 @@ function readReason(part: string, pod: Pod): SchedulingReason {
 /** A reason's meaning, first match wins: a text may carry the words of a later row inside. */
 const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: SchedulingCause }[] = [
   { pattern: /pod ?group|\bgang\b|min(?:count|available|member)/i, cause: 'other' },
+  { pattern: /storageclass\S* "/i, cause: 'unbound_volume' },
   {
-    pattern: /resource ?claim|allocate all claims|claims? .* not (?:ready|allocated|available)|device ?class|allocate devices|resourceslice|dynamicresources/i,
+    pattern:
+      /resource ?claim|allocate all claims|claims? .* not (?:ready|allocated|available)|device ?class|allocate devices|resourceslice|dynamicresources|resource driver/i,
     cause: 'resource_claim',
   },
   { pattern: /max(?:imum)? volume count|volume count|maxvolumecount|volume (?:attachment )?limit|nodevolumelimits/i, cause: 'volume_limit' },
@@ -103,17 +105,21 @@ export function causeOfReason(text: string, pod: Pod): SchedulingCause {
 }
 
 function classifyReason(text: string, pod: Pod): Omit<SchedulingReason, 'count' | 'text'> {
-  const insufficient = /\binsufficient (?!quota)([a-z0-9][\w./-]*)/i.exec(text);
+  // A scheduler's own queue is full (Volcano, Koordinator): what the cluster has is beside the point.
+  if (/\bqueue\b|insufficient quota/i.test(text)) return { cause: 'other' };
+  const insufficient = /\binsufficient ([a-z0-9][\w./-]*)/i.exec(text);
   if (insufficient !== null) return ofResource(insufficient[1] ?? '');
   if (/too many pods/i.test(text)) return { cause: 'too_many_pods', resource: 'pods' };
-  if (/noderesourcesfit|podfitsresources|resource fit failed|not enough resources?/i.test(text)) return { cause: 'insufficient_resources' };
+  if (/noderesourcesfit|podfitsresources|resource fit failed|(?:not|have) enough resources?/i.test(text)) return { cause: 'insufficient_resources' };
+  // HAMi counts nodes by what its devices lack: CardInsufficientMemory, CardTimeSlicingExhausted, NodeInsufficientDevice.
+  if (/\b(?:Card[A-Z]\w+|NodeInsufficientDevice|NodeUnfitPod)\b/.test(text)) return { cause: 'extended_resource' };
   if (/taint/i.test(text)) return ofTaint(text);
   for (const { pattern, cause } of MEANINGS) if (pattern.test(text)) return { cause };
   if (/node ?selector|node ?affinity/i.test(text)) return { cause: selectsBy(pod) };
   return { cause: 'other' };
 }
 
-/** A domain-qualified name is a device plugin's; `attachable-volumes-…` counted attachments up to 1.20. */
+/** A domain-qualified name is a device plugin's, as is what a scheduler extender calls GPU; `attachable-volumes-…` counted attachments up to 1.20. */
 function ofResource(resource: string): Omit<SchedulingReason, 'count' | 'text'> {
   return { cause: causeOfResource(resource), resource };
 }
@@ -122,7 +128,8 @@ function ofResource(resource: string): Omit<SchedulingReason, 'count' | 'text'> 
 export function causeOfResource(resource: string): SchedulingCause {
   if (resource === 'pods') return 'too_many_pods';
   if (resource.startsWith('attachable-volumes-')) return 'volume_limit';
-  return resource.includes('/') && !resource.startsWith('kubernetes.io/') ? 'extended_resource' : 'insufficient_resources';
+  const isDevice = (resource.includes('/') && !resource.startsWith('kubernetes.io/')) || /^[gnt]pu\b/i.test(resource);
+  return isDevice ? 'extended_resource' : 'insufficient_resources';
 }
 
 function ofTaint(text: string): Omit<SchedulingReason, 'count' | 'text'> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ProjectedObject, Workload } from '../../../collector/objects.ts';
+import type { ProjectedObject, Resource, Workload } from '../../../collector/objects.ts';
 import { containerCreateFailure } from '../../../processor/scenarios/container-create-failure.ts';
 import { classifyRefusal, failedCreateOf, quotaNameOf, refusalDueMs } from '../../../processor/scenarios/failed-create.ts';
 import type { SeenEvent } from '../../../processor/scenarios/scenario.ts';
@@ -47,6 +47,8 @@ const messages: readonly Case[] = [
     text: 'pods "gw-65cfcb476c-" is forbidden: unable to validate against any security context constraint: [provider "anyuid": Forbidden: not usable by user or serviceaccount]',
     cause: 'security_policy',
   },
+  { text: 'pods "x" is forbidden: pod.Spec.SecurityContext.RunAsUser is forbidden', cause: 'security_policy' },
+  { text: 'pods "x" is forbidden: SecurityContext.SELinuxOptions is forbidden', cause: 'security_policy' },
   {
     text: 'admission webhook "pod-security-webhook.kubernetes.io" denied the request: pods "t-5b4fc5bb4-hvqcm" is forbidden: violates PodSecurity "restricted:v1.28": allowPrivilegeEscalation != false',
     cause: 'security_policy',
@@ -71,7 +73,18 @@ const messages: readonly Case[] = [
   { text: 'pods "web-" is forbidden: no PriorityClass with name high was found', cause: 'admission_denied' },
   { text: 'pods "web-" is forbidden: pod rejected: RuntimeClass "gvisor" not found', cause: 'admission_denied' },
   { text: 'pods "web-" is forbidden: pod node label selector conflicts with its namespace node label selector', cause: 'admission_denied' },
+  { text: 'Internal error occurred: add operation does not apply: doc is missing path: "/metadata/annotations/x": missing value', cause: 'admission_denied' },
   // Webhooks that do not answer.
+  {
+    text: 'Internal error occurred: admission plugin "MutatingAdmissionWebhook" failed to complete mutation in 13s',
+    cause: 'admission_denied',
+    detail: 'webhook_unreachable',
+  },
+  {
+    text: 'pods "x" is forbidden: Post "https://image-bouncer.default.svc:1323/image_policy?timeout=30s": dial tcp: lookup image-bouncer.default.svc: no such host',
+    cause: 'admission_denied',
+    detail: 'webhook_unreachable',
+  },
   {
     text: 'Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": failed to call webhook: Post "https://istiod.istio-system.svc:443/inject?timeout=10s": context deadline exceeded',
     cause: 'admission_denied',
@@ -158,12 +171,33 @@ interface Judged {
   readonly controller: Workload;
   readonly events: readonly SeenEvent[];
   readonly objects?: readonly ProjectedObject[];
+  readonly notInSync?: readonly Resource[];
   /** Due, seconds from now; undefined: never by waiting; null: no signal. */
   readonly due: number | undefined | null;
 }
 const statefulSet = (replicas: number): Workload => workload('StatefulSet', { spec: { replicas: 3 }, status: { replicas } });
 const job = (status: Workload['status'], spec: Partial<Workload['spec']> = {}): Workload =>
   workload('Job', { spec: { parallelism: 1, completions: 1, ...spec }, status });
+
+const refusedRollout = (reason: string): Workload =>
+  workload('Deployment', {
+    spec: { replicas: 2 },
+    status: {
+      replicas: 2,
+      conditions: [{ type: 'Progressing', status: reason.startsWith('New') ? 'True' : 'False', reason, message: DENIED, lastTransitionTime: at(-40) }],
+    },
+  });
+const rolloutFailure = failure({
+  reason: 'ReplicaSetCreateError',
+  component: 'deployment-controller',
+  note: 'Failed to create new replica set "web-2": replicasets.apps "web-2" is forbidden: exceeded quota: q, requested: count/replicasets.apps=1, used: count/replicasets.apps=9, limited: count/replicasets.apps=9',
+  count: 3,
+});
+const jobFailure = failure({
+  component: 'cronjob-controller',
+  note: 'Error creating job: jobs.batch is forbidden: User "system:serviceaccount:kube-system:cronjob-controller" cannot create resource "jobs" in API group "batch" in the namespace "shop"',
+  count: 2,
+});
 
 const judged: readonly Judged[] = [
   { name: 'refused twice', controller: refusing(), events: [failure({ count: 2 })], due: -40 },
@@ -221,6 +255,40 @@ const judged: readonly Judged[] = [
     events: [failure({ count: 4 })],
     due: null,
   },
+  {
+    name: 'a DaemonSet refused in its first round: up to 1.26 it wrote no status',
+    controller: workload('DaemonSet', { metadata: { generation: 1 }, status: { desiredNumberScheduled: 0, currentNumberScheduled: 0 } }),
+    events: [failure({ count: 4 })],
+    due: -40,
+  },
+  { name: 'a DaemonSet of which only the Events are known', controller: workload('DaemonSet', { status: {} }), events: [failure({ count: 4 })], due: -40 },
+  {
+    name: 'a Deployment refused its ReplicaSet: only if it lasts, unless Events count',
+    controller: refusedRollout('ReplicaSetCreateError'),
+    events: [],
+    due: 20,
+  },
+  { name: 'a Deployment refused its ReplicaSet twice', controller: refusedRollout('ReplicaSetCreateError'), events: [rolloutFailure], due: -40 },
+  { name: 'a Deployment whose rollout goes on', controller: refusedRollout('NewReplicaSetCreated'), events: [rolloutFailure], due: null },
+  { name: 'a Deployment whose rollout is only late', controller: refusedRollout('ProgressDeadlineExceeded'), events: [], due: null },
+  { name: 'a Deployment without a progress deadline', controller: workload('Deployment', { spec: { replicas: 2 } }), events: [rolloutFailure], due: -40 },
+  {
+    name: 'a Deployment without a progress deadline that went on',
+    controller: workload('Deployment', { spec: { replicas: 2 } }),
+    events: [rolloutFailure, seenEvent({ reason: 'ScalingReplicaSet', type: 'Normal', note: 'Scaled up replica set web-2 from 0 to 1', last: -2 })],
+    due: null,
+  },
+  { name: 'a Deployment repeats what its ReplicaSet says itself', controller: { ...refusing(), kind: 'Deployment' }, events: [], due: null },
+  {
+    name: 'a Deployment speaks for ReplicaSets that may not be read',
+    controller: { ...refusing(), kind: 'Deployment' },
+    events: [],
+    notInSync: ['replicasets'],
+    due: 20,
+  },
+  { name: 'a CronJob refused its Job twice', controller: workload('CronJob', {}), events: [jobFailure], due: -40 },
+  { name: 'a CronJob that is suspended', controller: workload('CronJob', { spec: { suspend: true } }), events: [jobFailure], due: null },
+  { name: 'a CronJob that ran since', controller: workload('CronJob', { status: { lastScheduleTime: at(-3) } }), events: [jobFailure], due: null },
   { name: 'a Job without a pod', controller: job({ active: 0 }), events: [failure({ count: 2 })], due: -40 },
   { name: 'a Job that is done', controller: job({ succeeded: 1, completionTime: at(-1) }), events: [failure({ count: 2 })], due: null },
   { name: 'a Job that failed', controller: job({ conditions: [{ type: 'Failed', status: 'True' }] }), events: [failure({ count: 2 })], due: null },
@@ -246,9 +314,9 @@ const judged: readonly Judged[] = [
   },
   { name: 'a controller that never failed', controller: statefulSet(1), events: [success(-5)], due: null },
 ];
-for (const { name, controller, events, objects = [], due } of judged) {
+for (const { name, controller, events, objects = [], notInSync = [], due } of judged) {
   test(`FailedCreate: ${name}`, () => {
-    const view = controllerView(controller, events, { objects });
+    const view = controllerView(controller, events, { objects, notInSync });
     const failed = failedCreateOf(view);
     if (due === null || failed === undefined) assert.equal(failed, due === null ? undefined : 'a failure');
     else assert.equal(refusalDueMs(view, failed), due === undefined ? undefined : atMs(due));
@@ -262,6 +330,19 @@ test('the workload on top of the controller is the subject', () => {
   assert.deepEqual(signal?.subject, { kind: 'Deployment', namespace: 'shop', name: 'web', container: '' });
   assert.equal(signal?.cause, 'admission_denied');
   assert.match(signal?.summary ?? '', /^Deployment shop\/web: pods are not created: admission denied it: admission webhook/);
+});
+
+test('a condition keeps the words of the first refusal; the latest Event knows better', () => {
+  const stale = refusing('pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2');
+  assert.equal(failedCreateOf(controllerView(stale, [failure({ count: 2, last: -5 })]))?.cause, 'admission_denied');
+  assert.equal(failedCreateOf(controllerView(stale, [failure({ count: 2, first: -90, last: -80 })]))?.cause, 'quota_exceeded');
+});
+
+test('a rollout and a schedule that are refused are read without what their controllers put before the answer', () => {
+  const rollout = failedCreateOf(controllerView(workload('Deployment', { spec: { replicas: 2 } }), [rolloutFailure]));
+  assert.match(rollout?.message ?? '', /^replicasets\.apps "web-2" is forbidden/);
+  assert.equal(rollout?.cause, 'quota_exceeded');
+  assert.equal(failedCreateOf(controllerView(workload('CronJob', {}), [jobFailure]))?.cause, 'rbac_forbidden');
 });
 
 test('quota is not told by container_create_failure', () => {

@@ -164,6 +164,8 @@ test('collected because its node is gone: dated by that', () => {
   const target = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: 'PodGC: node no longer exists', lastTransitionTime: at(-3) };
   const [signal] = judge(pod({ status: { phase: 'Failed', conditions: [bound(-900), target] } }));
   assert.deepEqual([signal?.cause, signal?.fact.timeMs], ['node_deleted', atMs(-3)]);
+  const [unread] = judge(pod({ status: { phase: 'Failed', conditions: [bound(-900), target] } }), [], [], ['nodes']);
+  assert.equal(unread?.cause, 'node_deleted', 'the collector of garbage says so where nodes may not be read');
 });
 
 const silent: readonly { readonly name: string; readonly pod: Pod; readonly objects?: readonly ProjectedObject[]; readonly notInSync?: readonly 'nodes'[] }[] =

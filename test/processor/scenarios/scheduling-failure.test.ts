@@ -593,6 +593,15 @@ for (const reason of [
 for (const reason of ['Evicted', 'NodeShutdown', 'Terminated', 'Preempting', 'DeadlineExceeded', 'SysctlForbidden', 'AppArmor', '']) {
   test(`a Failed pod with reason '${reason}' was not refused for the node's sake`, () => assert.deepEqual(signalsOf(rejectedBy(reason)), []));
 }
+test('the kubelet refused for a reason of a later version: its wording tells', () => {
+  assert.equal(signalsOf(rejectedBy('QuantumFluxUnavailable'))[0]?.cause, 'node_admission_rejected');
+  assert.deepEqual(signalsOf(rejectedBy('QuantumFluxUnavailable', 'the job gave up')), []);
+});
+test('a scheduler failed the pod that it will not place', () => {
+  const [signal] = signalsOf(rejectedBy('ApplicationRejected', "application 'spark-1' rejected", { spec: { nodeName: '', schedulerName: 'yunikorn' } }));
+  assert.deepEqual([signal?.cause, signal?.confidence, signal?.shared], ['other', 'likely', undefined]);
+  assert.match(signal?.summary ?? '', /scheduler yunikorn refused a pod: ApplicationRejected/);
+});
 test('a refused pod whose successor is ready is history', () => {
   const successor = pod({ metadata: { name: 'web-2', uid: 'web-2', creationTimestamp: at(-19) }, status: { conditions: [{ type: 'Ready', status: 'True' }] } });
   assert.equal(signalsOf(rejectedBy('OutOfcpu'), { objects: webDeployment() }).length, 1);

@@ -179,6 +179,19 @@ const cases: readonly Case[] = [
   },
   { message: '0/3 nodes are available: waiting for resource claim of generated object.', cause: 'resource_claim' },
   { message: '0/1 nodes are available: request gpu: device class gpu.example.com does not exist.', cause: 'resource_claim' },
+  { message: '0/2 nodes are available: 2 waiting for resource driver to provide information.', cause: 'resource_claim' },
+  { message: 'running PreFilter plugin "VolumeZone": storageclasses.storage.k8s.io "gp2" not found', cause: 'unbound_volume' },
+  { message: "fit failure on node (a): Node didn't have enough resource: CPU, requested: 1000, used: 1420, capacity: 2000", cause: 'insufficient_resources' },
+  // Other schedulers: Volcano, gpushare, HAMi, Koordinator.
+  {
+    message:
+      "all nodes are unavailable: 1 plugin InterPodAffinity predicates failed node(s) didn't match pod affinity/anti-affinity, node(s) didn't match pod affinity rules, 2 node(s) resource fit failed.",
+    cause: 'insufficient_resources',
+  },
+  { message: 'queue resource quota insufficient: insufficient cpu', cause: 'other' },
+  { message: 'Insufficient quotas, quotaName: team-a, runtime: {"cpu":4}, used: {"cpu":4}', cause: 'other' },
+  { message: '0/2 nodes are available: 2 Insufficient GPU Memory in one device.', cause: 'extended_resource' },
+  { message: '0/8 nodes are available: 3 CardInsufficientMemory, 5 node(s) had untolerated taint(s).', cause: 'extended_resource' },
   { message: 'pod group is not ready, 1 Pending, 1 minAvailable', cause: 'other', certain: false },
   { message: 'waiting for minCount pods from a gang to appear in scheduling queue', cause: 'other' },
   { message: '0/3 nodes are available: 3 node(s) GPU topology mismatch.', cause: 'other', certain: false },
