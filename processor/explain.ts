@@ -240,9 +240,9 @@ function rank(state: ClusterState, signals: readonly Signal[], atMs: number): Fi
   return findings.sort((a, b) => Number(a.starting) - Number(b.starting));
 }
 
-/** A probe that has not passed yet within its own budget is a start, not a failure. Errors are errors from the first one on. */
+/** What has not come yet within its own budget, such as a probe's first pass, is a start, not a failure. Errors are errors from the first one on. */
 function isStarting(signal: Signal, atMs: number): boolean {
-  return signal.track === 'ready' && signal.dueTimeMs !== undefined && signal.dueTimeMs > atMs;
+  return (signal.track === 'ready' || signal.awaits === true) && signal.dueTimeMs !== undefined && signal.dueTimeMs > atMs;
 }
 
 /** States of incidents that a finding stands for: it is open now. */

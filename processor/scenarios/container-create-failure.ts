@@ -2,25 +2,27 @@
  * Opens when: a container or its sandbox cannot be created or started, the kubelet refuses it for security, or the API server refuses the pod.
  * Updates when: the error of the latest attempt means something else; a named cause outranks runtime_error and sandbox_failed.
  * Resolves when: the container started, the sandbox is up, or the controller creates pods again, for recoverMs.
+ *   Or nothing is said at all and its containers are not there (cause other).
  * Thresholds: createMs since the first failing attempt, failedCreates refusals of a controller, at once for pods that ended by it; ms and count (design §4).
  * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
  */
-import { createdMs, isTerminal, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, createdMs, isBound, isNodeReady, isTerminal, timeOf } from './conditions.ts';
 import { endedPodOf } from './ended-pod.ts';
-import { containerSubject, eventEvidence, fieldEvidence, nameOf, shortText, subjectText } from './evidence.ts';
+import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
 import { createdBy, failedCreateOf, refusalDueMs } from './failed-create.ts';
 import type { ControllerView, PodView, Scenario, Signal } from './scenario.ts';
 import type { StartFailure } from './start-failures.ts';
-import { startFailuresOf } from './start-failures.ts';
+import { isAwaited, startFailuresOf } from './start-failures.ts';
 import { coreOf } from './start-messages.ts';
 
 export const containerCreateFailure: Scenario = {
   id: 'container_create_failure',
   reads: ['replicasets', 'events'],
-  pod: (view) => [
-    ...startFailuresOf(view).flatMap((failure) => (failure.scenario === 'container_create_failure' ? [startSignal(view, failure)] : [])),
-    ...refusedByKubelet(view),
-  ],
+  pod(view) {
+    const failures = startFailuresOf(view);
+    const own = failures.flatMap((failure) => (failure.scenario === 'container_create_failure' ? [startSignal(view, failure)] : []));
+    return [...own, ...(failures.length === 0 ? silentStart(view) : []), ...refusedByKubelet(view)];
+  },
   controller: refusedCreation,
 };
 
@@ -68,6 +70,51 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
     shared: { node: pod.spec.nodeName ?? '' },
   };
 }
+
+/** Containers of a bound pod that are not there, and neither status nor Event says why: the Events have expired, or were never to be had. */
+function silentStart(view: PodView): readonly Signal[] {
+  const { pod, thresholds } = view;
+  if (!isBound(pod) || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined || !isAwaited(pod)) return [];
+  const node = view.node(pod.spec.nodeName ?? '');
+  const nodeFails = node === undefined ? view.inSync('nodes') : !isNodeReady(node);
+  // A pull under way has a rule of its own.
+  const last = view.events.findLast(({ reason }) => KUBELET_STEPS.includes(reason));
+  if (nodeFails || last?.reason === 'Pulling') return [];
+  const sinceMs = Math.max(
+    last?.lastTimeMs ?? 0,
+    timeOf(pod.status.startTime) ?? conditionTimeMs(conditionOf(pod, 'PodScheduled')) ?? createdMs(pod),
+    ...(pod.status.initContainerStatuses ?? []).map(({ state }) => timeOf(state?.terminated?.finishedAt) ?? 0),
+  );
+  const subject = containerSubject(view, pod, '');
+  const graceMs = thresholds.initStuckMs * 2;
+  const ground = conditionOf(pod, 'PodReadyToStartContainers')?.status ?? 'unknown';
+  const volumes = (pod.spec.volumes ?? []).filter(({ projected }) => projected === undefined).map(({ name }) => name);
+  return [
+    {
+      scenario: 'container_create_failure',
+      cause: 'other',
+      detail: '',
+      flags: [],
+      confidence: 'guess',
+      subject,
+      track: TRACK,
+      rank: 0,
+      fact: { value: 'containers awaited', timeMs: sinceMs },
+      dueTimeMs: sinceMs + graceMs,
+      awaits: true,
+      recoverAfterMs: thresholds.recoverMs,
+      summary: `containers of ${subjectText(subject)} are not created for more than ${durationText(graceMs)}, and no Event says why`,
+      evidence: [
+        fieldEvidence(pod, 'status.conditions[PodReadyToStartContainers].status', ground, sinceMs),
+        ...(ground !== 'True' && volumes.length > 0 ? [tableEvidence(pod, 'volumes that may be awaited', volumes.join(', '))] : []),
+      ],
+      shared: { node: pod.spec.nodeName ?? '' },
+    },
+  ];
+}
+
+/** Steps of a start that the kubelet tells. */
+const KUBELET_STEPS: readonly string[] = ['Pulling', 'Pulled', 'Created', 'Failed', 'BackOff'];
 
 /** Kubelet admission on grounds of security: the pod ends at once and nothing of it is ever created (signals.md §15). */
 const SECURITY_REASONS: readonly string[] = ['AppArmor', 'SysctlForbidden'];

@@ -172,6 +172,7 @@ function silentPull(view: PodView, container: ContainerReading): readonly Signal
       rank: RANK.silent,
       fact: { value: `image=${image}`, timeMs: pulling.lastTimeMs },
       dueTimeMs: pulling.lastTimeMs + graceMs,
+      awaits: true,
       recoverAfterMs: thresholds.recoverMs,
       summary: `image ${image} of ${subjectText(subject)} has been pulled for more than ${durationText(graceMs)} without an error${queued ? `, while ${others.length} other pods of node ${node} pull` : ''}`,
       evidence: [eventEvidence(pod, pulling), ...(queued ? [tableEvidence(pod, `other pods of node ${node} that pull`, others.slice(0, 10).join(', '))] : [])],

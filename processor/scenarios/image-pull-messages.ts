@@ -42,10 +42,13 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'invalid_image_name',
     words:
-      /invalid reference format|could ?n[o']t parse (?:image|reference)|failed to apply default image tag|invalidimagename|repository name .{0,300}must be|invalid (?:image|repository) name|invalid tag format|\bname[ _]invalid\b|missing image name|short[ -]?name .{0,300}did not resolve|short[ -]?name mode is enforcing|error parsing image name/,
+      /invalid reference format|could ?n[o']t parse (?:image|reference)|failed to apply default image tag|invalidimagename|repository name .{0,300}must be|invalid (?:image|repository) name|invalid tag format|\bname[ _]invalid\b|missing image name|short[ -]?name .{0,300}did not resolve|short[ -]?name (?:mode is enforcing|resolution enforced)|error parsing image name/,
   },
   { cause: 'image_never_pull', words: /pull policy of never|errimageneverpull/ },
-  { cause: 'no_space', words: /no space left on device|disk quota exceeded|not enough (?:free )?(?:disk )?space|insufficient (?:disk )?space/ },
+  {
+    cause: 'no_space',
+    words: /no space left on device|disk quota exceeded|not enough (?:free )?(?:disk )?space|insufficient (?:disk )?space|free data blocks/,
+  },
   { cause: 'pull_throttled', detail: 'kubelet_qps', words: /pull qps exceeded/ },
   {
     cause: 'pull_throttled',
@@ -55,25 +58,26 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'platform_mismatch',
     words:
-      /no match for platform|no matching manifest for|no image found in|no child with platform|(?:not match|not provide) the specified platform|cannot be used on this platform|image operating system|unsupported (?:os|platform|architecture)|incompatible with .{0,60}host|exec format error/,
+      /no match for platform|no supported platform|operating system .{0,40}(?:when requesting|is not supported)|no matching manifest for|no image found in|no child with platform|(?:not match|not provide) the specified platform|cannot be used on this platform|image operating system|unsupported (?:os|platform|architecture)|incompatible with .{0,60}host|exec format error/,
   },
   {
     cause: 'image_corrupt',
     detail: 'signature',
     words:
-      /signature ?validation|signatures? .{0,60}(?:required|verif|invalid|missing|mismatch|exists?)|no .{0,30}signatures?|rejected by policy|source image rejected|trust data|cosign|sigstore|notation\b/,
+      /signature ?validation|signatures? .{0,60}(?:required|verif|invalid|missing|mismatch|exists?)|no .{0,30}signatures?|not signed (?:in|by|with)|rejected by policy|source image rejected(?!: (?:error )?reading signature)|trust data|cosign|sigstore|notation\b/,
   },
   {
     cause: 'image_corrupt',
     words:
-      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b/,
+      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b|unsupported schema/,
   },
   // The runtime's own socket: nothing is known of the registry.
   { cause: 'other', words: /dial unix|(?:containerd|docker|crio|dockershim)\.sock|cannot connect to the docker daemon|transport is closing/ },
   { cause: 'registry_auth', detail: 'credential_plugin', words: /docker-credential|error getting credentials|credential (?:provider|helper|plugin)/ },
   {
     cause: 'registry_tls',
-    words: /x509|certificate|\b(?:tls|ssl):|\bssl\b|http response to https client|http request to an https server|malformed http response|handshake failure/,
+    words:
+      /x509|certificate|\b(?:tls|ssl):|\bssl\b|http response to https client|http request (?:to an https server|was sent to https)|\btlsconfig\b|load ca (?:file|cert)|malformed http response|handshake failure/,
   },
   // Access lists of registry endpoints, as Azure's says it.
   { cause: 'registry_network', detail: 'public_endpoint_acl', words: /client with ip .{0,60}not allowed|not in the (?:ip )?(?:allow|white) ?list/ },
@@ -81,7 +85,7 @@ const FAMILIES: readonly Family[] = [
     cause: 'registry_network',
     detail: 'dns',
     words:
-      /no such host|server misbehaving|(?:temporary failure in )?name resolution|name or service not known|could not resolve|dial (?:tcp|udp)[46]?: lookup /,
+      /no such host|server misbehaving|(?:temporary failure in )?name resolution|name or service not known|could not resolve|dial (?:tcp|udp)[46]?: lookup |\blookup \S+ on \S+:53\b/,
   },
   { cause: 'registry_network', detail: 'refused', words: /connection refused|actively refused/ },
   {
@@ -92,7 +96,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'registry_unavailable',
     words:
-      /\b5\d\d (?:internal|bad gateway|service|gateway|server|origin|web server|unknown)|(?:status|code|http|error)(?: code)?:? (?:<url> ?)?(?:50[0234]|52\d|530)\b|registryunavailable|registry is unavailable|service unavailable|bad gateway|gateway time-?out|internal server error|no healthy upstream|upstream connect error|invalid character '<'/,
+      /\b5\d\d (?:internal|bad gateway|service|gateway|server|origin|web server|unknown)|(?:status|code|http|error)(?: code)?:? (?:<url> ?)?(?:50[0234]|52\d|530)\b|<url>:? (?:50[0234]|52\d|530)\b|registryunavailable|registry is unavailable|service unavailable|(?<!resource )temporarily unavailable|bad gateway|gateway time-?out|internal server error|no healthy upstream|upstream connect error/,
   },
   {
     cause: 'pull_timeout',
@@ -109,13 +113,17 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'registry_auth',
     words:
-      /\b401\b|unauthorized|unauthenticated|authentication required|not authori[sz]ed|no basic auth|insufficient_scope|(?:failed|unable) to (?:fetch|retrieve|get) .{0,20}token|failed to authorize|authorization failed|authorization token|invalid (?:username|token|credential)|incorrect username|(?<!permission )\bdenied\b|denied: permission|permission denied (?:for|on) |docker login|access token|has been disabled|not logged in/,
+      /\b40[12]\b|unauthorized|unauthenticated|authentication (?:is )?required|payment required|not authori[sz]ed|no basic auth|insufficient_scope|(?:failed|unable) to (?:fetch|retrieve|get) .{0,20}token|failed to authorize|authorization failed|authorization token|invalid (?:username|token|credential)|incorrect username|(?<!permission )\bdenied\b|denied: permission|permission denied (?:for|on) |docker login|access token|has been disabled|not logged in/,
   },
+  // The node's copy: its store has lost a part of it.
+  { cause: 'image_corrupt', confidence: 'likely', words: /error locating item named|layer not known/ },
   {
     cause: 'image_not_found',
     words:
       /\b(?:404|410)\b|not ?found|(?:manifest|name|blob|tag)[ _]?unknown|not known to (?:the )?registry|no such (?:image|manifest|repository|tag)|does not exist|unknown (?:manifest|blob|tag)|was deleted or has expired/,
   },
+  // A page of HTML where JSON belongs: something in front of the registry answers in its place.
+  { cause: 'registry_unavailable', confidence: 'likely', words: /invalid character '<'/ },
   // What the runtime could not store or unpack, without a word about the content being wrong.
   { cause: 'image_corrupt', confidence: 'guess', words: /failed to (?:extract|register) layer|failed to unpack image/ },
 ];

@@ -119,6 +119,7 @@ function stuckInit(view: PodView, failed: readonly RunStory[]): readonly Signal[
       rank: RUN_RANK.init,
       fact: { value: `running since ${blocking.status.state?.running?.startedAt ?? ''}`, timeMs: sinceMs },
       dueTimeMs: sinceMs + graceMs,
+      awaits: true,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: isSidecar
         ? `sidecar ${subjectText(subject)} holds up the initialisation: its startup probe has not passed for more than ${durationText(graceMs)}`

@@ -81,6 +81,8 @@ export interface Signal {
    * undefined: wrong now, but below the threshold, and waiting alone does not lift it over. `explain` shows it all the same.
    */
   readonly dueTimeMs: number | undefined;
+  /** Nothing has failed: only that it takes long is wrong. Until `dueTimeMs` it is a start or an end under way like any other. */
+  readonly awaits?: true;
   /**
    * Stream time at which this signal may end or change although no object changes (a run grows older than its probation):
    * the rule is asked again then. A dueTimeMs still to come needs none.

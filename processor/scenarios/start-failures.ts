@@ -110,13 +110,20 @@ function failingSinceMs(view: PodView, container: string, event: SeenEvent | und
 /** Waiting reasons of a container that waits for its pod and for nothing of its own. */
 const CALM: readonly string[] = ['', 'ContainerCreating', 'PodInitializing'];
 
-/** No container runs or has an error of its own, and the sandbox is not known to be up: volumes or sandbox are what is awaited. */
+/** The sandbox is not known to be up: volumes or sandbox are what is awaited. */
 function isHeldUp(pod: Pod): boolean {
   if (conditionOf(pod, 'PodReadyToStartContainers')?.status === 'True' || conditionOf(pod, 'PodHasNetwork')?.status === 'True') return false;
+  return isAwaited(pod);
+}
+
+/** No container runs or has an error of its own: all wait to be created. */
+export function isAwaited(pod: Pod): boolean {
   return statusesOf(pod).every(({ status }) => status.state?.running === undefined && CALM.includes(status.state?.waiting?.reason ?? ''));
 }
 
-const SANDBOX_REASONS: readonly string[] = ['FailedCreatePodSandBox', 'FailedCreatePodContainer', 'NetworkNotReady'];
+const SANDBOX_REASONS: readonly string[] = ['FailedCreatePodSandBox', 'FailedCreatePodContainer', 'NetworkNotReady', 'FailedKillPod'];
+/** The runtime or a device driver fails before there is a container to blame; the first two only say that the kubelet tries again. */
+const RUNTIME_REASONS: readonly string[] = ['FailedSync', 'FailedPodSandBoxStatus', 'FailedPrepareDynamicResources'];
 const VOLUME_REASONS: readonly string[] = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume', 'FailedMountVolume'];
 /** Events of a kubelet that has got beyond volumes and sandbox. */
 const PROGRESS: readonly string[] = ['Pulling', 'Pulled', 'Created', 'Started', 'BackOff', 'Failed'];
@@ -147,6 +154,7 @@ const ORDER: readonly string[] = [
   'volume_attach_failed',
   'mount_failed',
   'sandbox_failed',
+  'runtime_error',
 ];
 
 function readEvent(view: PodView, event: SeenEvent): StartFailure | undefined {
@@ -155,6 +163,9 @@ function readEvent(view: PodView, event: SeenEvent): StartFailure | undefined {
   if (SANDBOX_REASONS.includes(event.reason)) {
     return { ...base, ...classifyStartError('sandbox', text, view.pod.spec.containers), specific: event.reason !== 'NetworkNotReady' };
   }
+  if (RUNTIME_REASONS.includes(event.reason))
+    return { ...base, ...classifyStartError('container', text), specific: event.reason === 'FailedPrepareDynamicResources' };
+  if (event.reason === 'Failed' && /making pod data dir/i.test(text)) return { ...base, scenario: 'dependency_error', cause: 'mount_failed', specific: true };
   if (!VOLUME_REASONS.includes(event.reason) || isAttachedSince(view, event, base.volume)) return undefined;
   const meaning = classifyVolumeError(event.reason, text);
   return meaning === undefined ? undefined : { ...base, scenario: scenarioOf(meaning.cause), cause: meaning.cause, specific: meaning.specific };

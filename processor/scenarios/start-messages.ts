@@ -20,7 +20,7 @@ type Row = readonly [pattern: RegExp, meaning: StartMeaning];
 
 /** CreateContainerConfigError: the kubelet could not make a container config of the spec. */
 const CONFIG: readonly Row[] = [
-  [/couldn't find key|non-?existent (?:config|secret) key/i, depends('missing_key')],
+  [/couldn't find key|non-?existent (?:config|secret) key|variable key .{0,300}not found/i, depends('missing_key')],
   [/config ?maps? "[^"]*" not found/i, depends('missing_configmap')],
   [/secrets? "[^"]*" not found/i, depends('missing_secret')],
   [/is forbidden: user/i, creates('rbac_forbidden')],
@@ -37,18 +37,18 @@ const CONFIG: readonly Row[] = [
 
 /** The command could not be executed; crun and kata put it in words of their own, Windows in the host compute service's. */
 const EXEC =
-  /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output)|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|hcsshim::.{0,40}createprocess|createprocess: failure|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
+  /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output|argument list too long|text file busy|symbolic links)|finding executable|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|hcsshim::.{0,40}createprocess|createprocess: failure|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
 
 /** The limit killed the process before it ran, or the runtime refuses to try; also of a sandbox, which lives in the pod's cgroup. */
 const MEMORY =
-  /oom-?killed|memory limit too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
+  /oom-?killed|memory limit (?:is )?too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
 
 /** A container: CreateContainerError, RunContainerError, StartError, ContainerCannotRun. Mounts come first, since the command comes after. */
 const CONTAINER: readonly Row[] = [
   [MEMORY, creates('memory_limit_too_low')],
   // Hooks and shims are the node's programs, not the pod's command.
   [
-    /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim|nvidia-container|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
+    /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
     creates('runtime_error'),
   ],
   [
@@ -65,7 +65,7 @@ const CONTAINER: readonly Row[] = [
   [/seccomp|apparmor|selinux|keycreate|capabilit|\bcapset\b|apply caps|sysctl|no_?new_?priv|privileged/i, creates('security_policy')],
   [/runasnonroot|run as root|non-numeric user/i, creates('security_policy')],
   [EXEC, creates('bad_command')],
-  [/no command (?:or entrypoint )?(?:specified|provided)|no command specified|nor any CMD or ENTRYPOINT/i, creates('missing_command')],
+  [/no command (?:or entrypoint )?(?:specified|provided)|nor any CMD or ENTRYPOINT|\bargs`? must not be empty/i, creates('missing_command')],
   [/is forbidden: user/i, creates('rbac_forbidden')],
 ];
 

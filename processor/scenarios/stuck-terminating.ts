@@ -46,6 +46,7 @@ function stuckSignal(view: PodView, deletionMs: number): Signal {
     rank: RANKS[hold.cause],
     fact: { value: 'deletionTimestamp', timeMs: deletionMs },
     dueTimeMs: deletionMs + thresholds.terminatingMs,
+    awaits: true,
     recoverAfterMs: thresholds.recoverMs,
     summary: `${nameOf(pod)}${subject.kind === 'Pod' ? '' : ` of ${subjectText(subject)}`} does not go away: ${hold.why}`,
     evidence: [fieldEvidence(pod, 'metadata.deletionTimestamp', pod.metadata.deletionTimestamp ?? '', deletionMs), ...hold.evidence],

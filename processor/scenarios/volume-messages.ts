@@ -35,11 +35,15 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
     cause: 'mount_failed',
   },
   { pattern: /(?:does not contain|not contain) driver|CSINode/i, cause: 'volume_attach_failed' },
-  { pattern: /non-?existent (?:config|secret) key|couldn't find key|references? (?:to )?non-?existent/i, cause: 'missing_key' },
+  {
+    pattern:
+      /non-?existent (?:config|secret) key|couldn't find key|references? (?:to )?non-?existent|\bkey "[^"]*" (?:does not exist|not found)|does not point to a valid object/i,
+    cause: 'missing_key',
+  },
   { pattern: /config ?maps? "[^"]*" not found|config ?map\b.{0,120}(?:not found|does not exist)/i, cause: 'missing_configmap' },
   {
     pattern:
-      /secrets? "[^"]*" not found|secret\b.{0,160}(?:not found|does ?n[o']t exist|could not be found)|secretnotfound|can't find the specified secret|secretproviderclass.{0,120}not found/i,
+      /secrets? "[^"]*" not found|secret\b.{0,160}(?:not found|does ?n[o']t exist|could not be found)|(?:secret|certificate)notfound|no secret exists|empty response from|can't find the specified secret|secretproviderclass.{0,120}not found/i,
     cause: 'missing_secret',
   },
   {
@@ -54,7 +58,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\(1(?:3)?\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|wrong password|ret=-1(?:3)?\b/i,
+      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\(1(?:3)?\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|failed to authenticate|AADSTS\d|identity not found|invalid role name|missing client token|wrong password|ret=-1(?:3)?\b/i,
     cause: 'access_denied',
   },
   {
@@ -65,7 +69,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   // A node or instance that cannot be found is no missing volume, nor is a disk whose device does not show up.
   {
     pattern:
-      /(?:instance|node|vm|virtual machine|server|droplet)s?\b.{0,60}(?:not found|does not exist)|not found by serial|device path|devicepath|attached but/i,
+      /(?:instance|node|vm|virtual machine|server|droplet)s?\b[^:]{0,60}(?:not found|wasn't found|does not exist|could not be found)|not found by serial|device path|devicepath|attached but|find (?:disk on )?lun\b/i,
     cause: 'volume_attach_failed',
   },
   {
@@ -76,10 +80,13 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
 ];
 
 const ATTACH =
-  /attachvolume|multi-attach|waitforattach|already (?:exclusively )?attached|external-attacher|failed to attach|attach(?:ment|ing)? .{0,80}(?:fail|error|timed out|limit|deleted|in progress)|volumeinuse|attachment limit|failed to (?:get|find) attachment|volumeattachments?\b/i;
+  /attachvolume|multi-attach|waitforattach|already (?:exclusively )?attached|external-attacher|failed to attach|attach(?:ment|ing)? .{0,80}(?:fail|error|timed out|limit|deleted|in progress)|volumeinuse|attachment limit|(?:not|n't)(?: been)?(?: yet)? attached|failed to (?:get|find) attachment|volumeattachments?\b/i;
 const SUMMARY = /^(?:unable to (?:attach or )?mount volumes|timeout expired waiting for volumes)/i;
 /** A pod being deleted, or a kubelet that is a moment behind, asks for objects it has not registered: signals.md §4 and §21. */
 const NOISE = /object "[^"]*"\/"[^"]*" not registered|failed to sync (?:configmap|secret) cache/i;
+
+/** A quota or a request rate of a cloud is used up: its API answers 403 as it does to strangers, but nothing is denied. */
+const LIMIT = /limit ?exceeded|exceeded limit|rate ?limit|throttl|\bmax(?:imum)? number of|per-\w+ limit|reach(?:ed|es)? its limit/i;
 
 /** undefined: the text means nothing by itself. Total: any other text is a failed attachment or mount. */
 export function classifyVolumeError(reason: string, text: string): VolumeMeaning | undefined {
@@ -87,7 +94,7 @@ export function classifyVolumeError(reason: string, text: string): VolumeMeaning
   const specific = !SUMMARY.test(text);
   // Mount options and commands are quoted before the answer: `-o ro,…` is no answer.
   const answer = text.replace(/^mounting (?:command|arguments): .*$/gim, '');
-  const known = MEANINGS.find(({ pattern }) => pattern.test(answer));
+  const known = LIMIT.test(answer) ? undefined : MEANINGS.find(({ pattern }) => pattern.test(answer));
   if (known !== undefined) return { cause: known.cause, specific: specific || known.cause !== 'mount_failed' };
   return { cause: reason === 'FailedAttachVolume' || (specific && ATTACH.test(answer)) ? 'volume_attach_failed' : 'mount_failed', specific };
 }
