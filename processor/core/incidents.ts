@@ -362,6 +362,8 @@ export function resolve(engine: Engine, incident: Incident, resolution: Resoluti
     indexes.membersOf.remove(incident.id, key);
     setMembership(engine, member.uid, incidentKey(incident.track, incident.subject), undefined);
   }
+  // What its node explained must speak for itself again.
+  if (incident.track === 'node') for (const uid of indexes.podsByNode.get(incident.subject.name)) tables.dirty.set(`pod/${uid}`, 1);
   unindexIncident(indexes, incident);
   tables.incidents.delete(incident.id);
   state.timers.cancel(`recover/${incident.id}`);

@@ -5,7 +5,7 @@ import type { ClusterView, ControllerView, NodeView, PodHistory, PodView, Scenar
 import { inSync, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
 import { reconcile, sourceGone } from './incidents.ts';
-import { syncNodeMembers, withoutExplained } from './node-incidents.ts';
+import { heldByNode, syncNodeMembers, withoutExplained } from './node-incidents.ts';
 import { ruling, thresholdsFor } from './rules-config.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
@@ -125,7 +125,9 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
       deadLetter(engine, source, scenario.id, where, error);
     }
   }
-  reconcile(engine, source, withoutExplained(engine, source, signals), skipped);
+  const unexplained = withoutExplained(engine, source, signals);
+  for (const held of heldByNode(state, source)) skipped.add(held);
+  reconcile(engine, source, unexplained, skipped);
   if (source.kind === 'node') syncNodeMembers(engine, source.object.metadata.name);
 }
 

@@ -3,7 +3,7 @@
  * (design D8: node lost over readiness and the rest).
  */
 import type { Pod } from '../../collector/objects.ts';
-import type { Signal, Track } from '../scenarios/scenario.ts';
+import type { ScenarioId, Signal, Track } from '../scenarios/scenario.ts';
 import type { Incident, Member } from './incident.ts';
 import { incidentKey } from './incident.ts';
 import type { Engine, Source } from './incidents.ts';
@@ -14,26 +14,55 @@ import { byCodeUnit } from './tables.ts';
 /** Tracks in which a pod's own failure is nothing but its node's. */
 const EXPLAINED: ReadonlySet<Track> = new Set<Track>(['ready', 'run']);
 
-/** The open incident about the node that a source is bound to: it explains the source's probes and exits. */
-export function explainingNode(state: ClusterState, source: Source): Incident | undefined {
+/**
+ * A failure that began this long before the node was found lost is still its doing, ms: the node controller waits 40 s for a heartbeat,
+ * 50 s since 1.32 (--node-monitor-grace-period), and a probe may have failed since the first missing one.
+ */
+const LEAD_MS = 120_000;
+
+/** The incident about the node that a source is bound to; also while that recovers, until its pods have had time to report again. */
+function nodeIncidentOf(state: ClusterState, source: Source): Incident | undefined {
   const node = source.kind === 'pod' ? (source.object as Pod).spec.nodeName : undefined;
   if (node === undefined || node === '') return undefined;
   const id = state.indexes.openByKey.get(incidentKey('node', { kind: 'Node', namespace: '', name: node, container: '' }));
-  const incident = id === undefined ? undefined : state.tables.incidents.get(id);
-  return incident?.state === 'open' ? incident : undefined;
+  return id === undefined ? undefined : state.tables.incidents.get(id);
 }
 
-/** The signals that the source's node does not explain. Incidents that it does explain are superseded, or lose this member. */
+/**
+ * The incident about its node that explains a signal of this source, if one does: its probes and exits, but none that was an incident
+ * long before the node was lost.
+ */
+export function explainingNode(state: ClusterState, source: Source, signal: Pick<Signal, 'track' | 'subject'>): Incident | undefined {
+  const node = EXPLAINED.has(signal.track) ? nodeIncidentOf(state, source) : undefined;
+  if (node === undefined) return undefined;
+  const membership = state.tables.sources.get(source.uid)?.memberOf[incidentKey(signal.track, signal.subject)];
+  const member = membership && state.tables.members.get(memberKey(membership.id, source.uid));
+  return member !== undefined && member.firstMs < node.firstSymptomMs - LEAD_MS ? undefined : node;
+}
+
+/**
+ * The signals that the source's node does not explain. Incidents that it does explain are superseded, or lose this member; of the others
+ * nobody reports any more, so they stay as they are.
+ */
 export function withoutExplained(engine: Engine, source: Source, signals: readonly Signal[]): readonly Signal[] {
   const { state } = engine;
-  const node = explainingNode(state, source);
+  const node = nodeIncidentOf(state, source);
   if (node === undefined) return signals;
   const memberships = state.tables.sources.get(source.uid)?.memberOf ?? {};
   for (const key of Object.keys(memberships).sort(byCodeUnit)) {
     const incident = state.tables.incidents.get(memberships[key]?.id ?? '');
-    if (incident !== undefined && EXPLAINED.has(incident.track)) supersedeMember(engine, source, incident, node);
+    if (incident !== undefined && explainingNode(state, source, incident) !== undefined) supersedeMember(engine, source, incident, node);
   }
-  return signals.filter((signal) => !EXPLAINED.has(signal.track));
+  return signals.filter((signal) => explainingNode(state, source, signal) === undefined);
+}
+
+/** Scenarios of which the source stays a member while its node is lost: its status stands still, and that is no recovery. */
+export function heldByNode(state: ClusterState, source: Source): readonly ScenarioId[] {
+  if (nodeIncidentOf(state, source) === undefined) return [];
+  return Object.values(state.tables.sources.get(source.uid)?.memberOf ?? {}).flatMap(({ id, scenario }) => {
+    const incident = state.tables.incidents.get(id);
+    return incident !== undefined && EXPLAINED.has(incident.track) ? [scenario] : [];
+  });
 }
 
 function supersedeMember(engine: Engine, source: Source, incident: Incident, by: Incident): void {

@@ -85,14 +85,14 @@ function whyScenario(state: ClusterState, pod: Pod, scenario: Scenario): Scenari
   const source = { kind: 'pod', uid: pod.metadata.uid, object: pod } as const;
   const signals = ask(state, scenario, sourceView(state, createView(state), source), source);
   if (signals.length === 0) return [{ scenario: scenario.id, verdict: 'no_signal', text: 'sees nothing wrong' }];
-  const node = explainingNode(state, source);
   return signals.map((signal) => {
+    const node = explainingNode(state, source, signal);
     const mute = ruling(state.meta.rules, { ...target, cause: signal.cause }, state.meta.streamTimeMs);
     const { cause, confidence, summary, evidence } = signal;
-    const explained = node !== undefined && (signal.track === 'ready' || signal.track === 'run');
-    const standing = explained
-      ? { verdict: 'explained_by_node' as const, text: `explained by incident ${node.id} of Node ${node.subject.name}` }
-      : stand(state, pod, signal);
+    const standing =
+      node !== undefined
+        ? { verdict: 'explained_by_node' as const, text: `explained by incident ${node.id} of Node ${node.subject.name}` }
+        : stand(state, pod, signal);
     return { scenario: scenario.id, ...standing, cause, confidence, summary, evidence, ...(mute?.kind === 'muted' && { muted: mute.reason }) };
   });
 }

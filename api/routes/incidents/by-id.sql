@@ -1,4 +1,4 @@
--- One incident by its id, which is a hash over the cluster's uid too.
+-- One incident by its id, which is a hash over the cluster's uid too; the newest, should the same fact have opened it again.
 -- Parameters
 --   db              Identifier
 --   id              String
@@ -14,5 +14,5 @@ SELECT
   flaps, summary, evidence, suspected_change, superseded_by, parent
 FROM {db:Identifier}.incidents FINAL
 WHERE id = {id:String}
-ORDER BY opened_time, cluster, id
+ORDER BY opened_time DESC, cluster, id
 LIMIT 1
