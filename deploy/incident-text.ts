@@ -41,8 +41,8 @@ export function incidentText(incident: IncidentDetailJson, nowMs: number): strin
     headLines(incident, nowMs).map(printable).join('\n'),
     ...(advice === null ? [] : [`What to do\n${adviceLines(advice).map(printable).join('\n')}`]),
     `Timeline\n${formatTable(
-      ['TIME', 'WHAT', ''],
-      timeline.map((entry) => [entry.time, entry.kind, entry.text]),
+      ['TIME', 'AFTER', 'WHAT', ''],
+      timeline.map((entry) => storyLine(entry, Date.parse(incident.openedTime))),
     )}`,
     `Evidence\n${formatTable(
       ['OBJECT', 'FIELD', 'VALUE'],
@@ -59,7 +59,7 @@ export function incidentText(incident: IncidentDetailJson, nowMs: number): strin
 function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
   const { impact, suspectedChange, supersededBy, parent, flags, flaps, confidence, severity, openedTime, resolvedTime } = incident;
   const age = formatDuration(Date.parse(resolvedTime ?? new Date(nowMs).toISOString()) - Date.parse(openedTime));
-  const notes = [confidence, severity, ...flags, ...(flaps > 0 ? [`flapped ${flaps} times`] : [])].join(', ');
+  const notes = [confidence, severity, ...flags, ...(flaps > 0 ? [flaps === 1 ? 'flapped once' : `flapped ${flaps} times`] : [])].join(', ');
   const { text, secondsBefore, confidence: sure } = (suspectedChange ?? {}) as { text?: string; secondsBefore?: number; confidence?: string };
   return [
     incident.summary,
@@ -67,12 +67,23 @@ function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
     `Cause     ${incident.scenario}/${causeOf(incident)}: ${notes}`,
     `Subject   ${subjectOf(incident)} in cluster ${incident.cluster}`,
     `State     ${stateOf(incident)}; opened ${openedTime}, ${resolvedTime === null ? `${age} ago` : `resolved ${resolvedTime}, after ${age}`}`,
-    ...(impact === null ? [] : [`Impact    ${impact.affected} pods affected, ${impact.ready} of ${impact.desired} ready`]),
+    ...(impact === null ? [] : [`Impact    ${impact.affected} ${impact.affected === 1 ? 'pod' : 'pods'} affected, ${impact.ready} of ${impact.desired} ready`]),
     `Change    ${text === undefined ? 'none found just before' : `${text}, ${formatDuration((secondsBefore ?? 0) * 1_000)} before (${sure})`}`,
     ...(supersededBy === null ? [] : [`Because   of incident ${supersededBy}`]),
     ...(parent === null ? [] : [`Part of   incident ${parent}`]),
     `Id        ${incident.id}`,
   ];
+}
+
+const COUNTED_IN_TEXT = new Set(['member', 'rest']);
+
+/** `2026-01-15T12:00:30Z  -30s  warning  Pod web-1: BackOff: … (×14 in 5m)`; the second column counts from the opening. */
+function storyLine({ time, until, kind, text, count }: IncidentDetailJson['timeline'][number], openedMs: number): string[] {
+  const timeMs = Date.parse(time);
+  const after = timeMs <= openedMs - 500 ? `-${formatDuration(openedMs - timeMs)}` : formatDuration(timeMs - openedMs);
+  const times = COUNTED_IN_TEXT.has(kind) || count === 1 ? '' : `×${count}`;
+  const span = until === null || Date.parse(until) - timeMs < 1_000 ? '' : `${times === '' ? '' : ' '}in ${formatDuration(Date.parse(until) - timeMs)}`;
+  return [time.replace(/\.\d+Z$/, 'Z'), after, kind, times + span === '' ? text : `${text} (${times}${span})`];
 }
 
 /** Title, explanation and numbered steps with their commands, indented by two. */

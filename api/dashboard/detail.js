@@ -69,7 +69,10 @@ function memberParts(detail) {
 function story(timeline) {
   const entries = timeline.map((entry) => {
     const time = element('time', { datetime: entry['time'], class: 'quiet' }, clock(entry['time']));
-    return element('li', {}, time, element('span', {}, entry['text']));
+    const many = entry['count'] === 1 || entry['kind'] === 'rest' || entry['kind'] === 'member' ? '' : ` ×${entry['count']}`;
+    const until = entry['until'] === null ? '' : ` until ${clock(entry['until'])}`;
+    const often = many + until === '' ? null : element('span', { class: 'quiet' }, many + until);
+    return element('li', { class: entry['kind'] }, time, element('span', {}, entry['text']), often);
   });
   return element('ol', { class: 'story' }, ...entries);
 }

@@ -7,7 +7,8 @@ import { defineQuery, groupRows } from '../../store.ts';
 import { formatTime, resolveRange } from '../../time-range.ts';
 import type { AdviceAbout, App, RouteDeps } from '../deps.ts';
 import type { HeadRow, MemberRow } from './rows.ts';
-import { buildIncident, buildMember, headRow, memberRow, timelineRow } from './rows.ts';
+import { buildIncident, buildMember, headRow, memberRow } from './rows.ts';
+import { composeStory, foldedEventRow, STORY_ENTRIES, timelineRow } from './story.ts';
 import type { IncidentDetailJson, IncidentFilters, IncidentJson } from './schema.ts';
 import { filterParams, listQuery, listResponse, oneParams, oneQuery, oneResponse } from './schema.ts';
 
@@ -15,11 +16,19 @@ const list = defineQuery(import.meta.url, './list.sql', headRow);
 const byId = defineQuery(import.meta.url, './by-id.sql', headRow);
 const members = defineQuery(import.meta.url, './members.sql', memberRow);
 const timeline = defineQuery(import.meta.url, './timeline.sql', timelineRow);
+const events = defineQuery(import.meta.url, './events.sql', foldedEventRow);
 
 /** Members of each incident in a list. */
 const LIST_PODS = 20;
 const MAX_MEMBERS = 1_000;
-const MAX_TIMELINE = 1_000;
+const MAX_TOLD = 1_000;
+/** Pods whose Events are part of the story; of hundreds that fail alike the first tell it. */
+const STORY_PODS = 200;
+/** Scheduling, pulls and starts before the first symptom belong to the story, ms, and what is said just after its end. */
+const STORY_LEAD_MS = 5 * 60_000;
+const STORY_TRAIL_MS = 60_000;
+/** An Event is counted on for a day at most: the API server keeps it an hour past its last time. */
+const EVENT_SPAN_MS = 24 * 3_600_000;
 
 const cursors = createCursorCodec('incidents', z.tuple([z.int(), z.string(), z.string()]));
 
@@ -80,19 +89,56 @@ function adviceAbout(incident: IncidentJson): AdviceAbout {
   return { subject, shared: { image, registry, node, claim }, pod: incident.pods[0] };
 }
 
+const NAMED_OBJECT = /^([A-Za-z]+) (?:([a-z0-9.-]+)\/)?([a-z0-9.:-]+)$/;
+
+/** What else of an incident Kubernetes speaks about: its subject, and the controllers and claims that its evidence names. */
+function storyObjects({ subject, evidence }: IncidentJson): { readonly namespace: string; readonly key: string }[] {
+  const named = evidence.filter(({ object }) => !/^(?:Pod|Node) /.test(object)).map(({ object }) => NAMED_OBJECT.exec(object) ?? []);
+  const objects = [
+    [subject.kind, subject.namespace, subject.name],
+    ...named.filter((match) => match.length > 0).map(([, kind, namespace, name]) => [kind, namespace, name]),
+  ];
+  // Events about nodes are filed in the namespace default.
+  return objects.map(([kind, namespace, name]) => ({ namespace: namespace || 'default', key: `${kind}/${namespace ?? ''}/${name}` }));
+}
+
+async function storyOf(deps: RouteDeps, head: HeadRow, incident: IncidentJson, members: readonly MemberRow[], signal?: AbortSignal) {
+  const objects = storyObjects(incident);
+  // What befalls a node's pods is told by the node.
+  const pods = incident.subject.kind === 'Node' ? [] : members.slice(0, STORY_PODS);
+  const from = Math.min(head.first_symptom_ms || head.opened_ms, head.opened_ms) - STORY_LEAD_MS;
+  const [told, said] = await Promise.all([
+    deps.store.rows(timeline, { cluster: head.cluster, id: head.id, opened: head.opened_ms, oldest: STORY_ENTRIES, newest: MAX_TOLD }, signal),
+    deps.store.rows(
+      events,
+      {
+        cluster: head.cluster,
+        namespaces: [...new Set([...objects.map(({ namespace }) => namespace), ...pods.map((pod) => pod.pod_namespace)])],
+        uids: pods.map((pod) => pod.pod_uid),
+        objects: [...new Set(objects.map(({ key }) => key))],
+        from,
+        to: (head.resolved_ms || deps.now()) + STORY_TRAIL_MS,
+        begun: from - EVENT_SPAN_MS,
+        limit: STORY_ENTRIES,
+      },
+      signal,
+    ),
+  ]);
+  const joined = members.map((member) => ({ name: member.pod_name, firstMs: member.first_ms }));
+  return composeStory({ told, events: said, members: joined, podCount: head.pods });
+}
+
 async function oneIncident(deps: RouteDeps, id: string, lang: 'en' | 'zh', signal?: AbortSignal): Promise<IncidentDetailJson> {
   const [head] = await deps.store.rows(byId, { id }, signal);
   if (head === undefined) throw new ApiError('PODTRAIL_API_NOT_FOUND', 'no incident has this id');
-  const [pods, story] = await Promise.all([
-    membersOf(deps, [head], MAX_MEMBERS, signal),
-    deps.store.rows(timeline, { cluster: head.cluster, id: head.id, opened: head.opened_ms, limit: MAX_TIMELINE }, signal),
-  ]);
+  const pods = await membersOf(deps, [head], MAX_MEMBERS, signal);
   const memberRows = pods.get(`${head.cluster}/${head.id}`) ?? [];
   const incident = buildIncident(head, memberRows.slice(0, LIST_PODS));
+  const story = await storyOf(deps, head, incident, memberRows, signal);
   return {
     ...incident,
     members: memberRows.map(buildMember),
-    timeline: story.reverse().map((entry) => ({ seq: entry.seq, time: formatTime(entry.time_ms), kind: entry.kind, text: entry.text })),
+    timeline: story.map(({ timeMs, untilMs, ...entry }) => ({ ...entry, time: formatTime(timeMs), until: untilMs > timeMs ? formatTime(untilMs) : null })),
     advice: deps.advice?.(incident.scenario, incident.cause, lang, adviceAbout(incident)) ?? null,
   };
 }

@@ -53,8 +53,6 @@ export const memberRow = z.object({
 });
 export type MemberRow = z.output<typeof memberRow>;
 
-export const timelineRow = z.object({ seq: integer, time_ms: epochMs, kind: z.string(), text: z.string() });
-
 const orNull = (text: string): string | null => (text === '' ? null : text);
 
 /** JSON that the processor wrote; null for '' and for what an older release may have written otherwise. */

@@ -194,13 +194,22 @@ const adviceSchema = z
   .meta({ id: 'Advice', description: 'What the catalogue says of a cause, with the names of the incident filled in.' });
 export type AdviceJson = z.output<typeof adviceSchema>;
 
+const timelineEntry = z.object({
+  seq: z.int().nullable().meta({ description: 'Number of the entry in what was told of the incident; null for what is read from Events and members.' }),
+  time: jsonTime,
+  kind: z.string().meta({ description: 'symptom, change, opened, relabelled, member, recovering, flap, resolved, superseded, note, event, warning or rest.' }),
+  text: z.string(),
+  count: z.int().meta({ description: 'How often it happened; of `rest`, how many entries are left out.' }),
+  until: optionalJsonTime.meta({ description: 'When it happened last; null for what happened at one time.' }),
+});
+
 export const oneResponse = z
   .object({
     ...incidentFields,
     members: z.array(memberSchema).meta({ description: 'Member pods with their own times, the first 1,000; podCount says how many there were.' }),
     timeline: z
-      .array(z.object({ seq: z.int(), time: jsonTime, kind: z.string(), text: z.string() }))
-      .meta({ description: 'What happened to the incident, oldest first; the newest 1,000 entries.' }),
+      .array(timelineEntry)
+      .meta({ description: 'What happened to the incident and what Kubernetes said meanwhile, oldest first; a long story is cut in its middle.' }),
     advice: adviceSchema.nullable().meta({ description: 'null where the catalogue has nothing.' }),
   })
   .meta({ id: 'IncidentDetail', description: 'One incident with its story, members and advice.' });

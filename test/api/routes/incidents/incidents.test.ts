@@ -5,7 +5,7 @@ import type { App } from '../../../../api/routes/deps.ts';
 import { SCENARIO_IDS } from '../../../../processor/scenarios/scenario.ts';
 import type { Database } from '../../harness.ts';
 import { createApi, createDatabase, DAY, get, getAll, HOUR, MINUTE, NOW } from '../../harness.ts';
-import { incident, member, timelineEntry } from '../../rows.ts';
+import { event, incident, member, timelineEntry } from '../../rows.ts';
 
 let db: Database;
 let app: App;
@@ -18,7 +18,7 @@ after(async () => {
   await app.close();
   await db.close();
 });
-beforeEach(() => db.clear('incidents', 'incident_members', 'incident_timeline'));
+beforeEach(() => db.clear('incidents', 'incident_members', 'incident_timeline', 'events'));
 
 const idsOf = (items: readonly { id: string }[]): string[] => items.map(({ id }) => id);
 const listed = async (query: string): Promise<string[]> => {
@@ -356,8 +356,8 @@ describe('GET /v1/incidents/{id}', () => {
     const { status, body } = await get(advised.app, '/v1/incidents/i1?lang=zh');
     assert.equal(status, 200, JSON.stringify(body));
     assert.deepEqual(body.timeline, [
-      { seq: 0, time: '2026-01-31T10:50:00.000Z', kind: 'symptom', text: 'restarted' },
-      { seq: 1, time: '2026-01-31T11:00:00.000Z', kind: 'opened', text: 'opened after three restarts' },
+      { seq: 0, time: '2026-01-31T10:50:00.000Z', kind: 'symptom', text: 'restarted', count: 1, until: null },
+      { seq: 1, time: '2026-01-31T11:00:00.000Z', kind: 'opened', text: 'opened after three restarts', count: 1, until: null },
     ]);
     assert.deepEqual(body.members[0], {
       ...{ namespace: 'shop', name: 'web-1', uid: 'p1', node: 'node-1', state: 'failing' },
@@ -371,6 +371,70 @@ describe('GET /v1/incidents/{id}', () => {
     await advised.app.close();
   });
 
+  test('tells in its story what Kubernetes said about its pods and its controllers meanwhile, folded, and nothing else', async () => {
+    const symptom = NOW - 61 * MINUTE;
+    const evidence = JSON.stringify([{ kind: 'field', object: 'ReplicaSet shop/web-5d', path: 'status.conditions', value: 'x' }]);
+    await db.insert('incidents', [incident({ pods: 2, evidence, firstSymptomTimeMs: symptom, state: 'resolved', resolvedTimeMs: NOW - 30 * MINUTE })]);
+    await db.insert('incident_members', [member(), member({ podUid: 'pod-2', podName: 'web-2' })]);
+    const said = (uid: string, row: Parameters<typeof event>[0]) => event({ uid, count: 1, lastTimeMs: NOW - 50 * MINUTE, ...row });
+    await db.insert('events', [said('e1', { note: 'old count' })], 1);
+    await db.insert(
+      'events',
+      [
+        said('e1', { count: 5, note: 'Back-off 40s for web-1' }),
+        said('e2', { regardingName: 'web-2', regardingUid: 'pod-2', count: 2, note: 'Back-off 10s for web-2', lastTimeMs: NOW - 55 * MINUTE }),
+        said('e3', { reason: 'Pulled', type: 'Normal', note: 'there' }),
+        said('e4', {
+          regardingKind: 'ReplicaSet',
+          regardingName: 'web-5d',
+          regardingUid: 'rs',
+          fieldPath: '',
+          reason: 'FailedCreate',
+          note: 'quota',
+          count: 3,
+        }),
+        said('e5', { regardingUid: 'pod-9', regardingName: 'other-1' }),
+        said('e6', { reason: 'Late', firstTimeMs: NOW - 28 * MINUTE, lastTimeMs: NOW }),
+        said('e7', { reason: 'Early', firstTimeMs: symptom - 20 * MINUTE, lastTimeMs: symptom - 6 * MINUTE }),
+        said('e8', { cluster: 'elsewhere', reason: 'Elsewhere' }),
+      ],
+      2,
+    );
+    const { status, body } = await get(app, '/v1/incidents/i1');
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(
+      body.timeline.map(({ kind, text, count, until }: Record<string, unknown>) => [kind, text, count, until]),
+      [
+        ['warning', '2 Pods, container app: BackOff: Back-off 40s for web-1', 7, '2026-01-31T11:10:00.000Z'],
+        ['warning', 'ReplicaSet web-5d: FailedCreate: quota', 3, '2026-01-31T11:10:00.000Z'],
+        ['event', 'Pod web-1, container app: Pulled: there', 1, '2026-01-31T11:10:00.000Z'],
+      ],
+    );
+  });
+
+  test('the story of a node is told by the node, not by all that its pods said', async () => {
+    await db.insert('incidents', [incident({ subjectKind: 'Node', subjectNamespace: '', subjectName: 'node-1', subjectContainer: '', scenario: 'node_lost' })]);
+    await db.insert('incident_members', [member()]);
+    await db.insert('events', [
+      event({ uid: 'e1' }),
+      event({
+        uid: 'e2',
+        namespace: 'default',
+        regardingKind: 'Node',
+        regardingName: 'node-1',
+        regardingUid: 'node-1',
+        fieldPath: '',
+        reason: 'NodeNotReady',
+        note: 'lost',
+      }),
+    ]);
+    const { body } = await get(app, '/v1/incidents/i1');
+    assert.deepEqual(
+      body.timeline.map(({ text }: { text: string }) => text),
+      ['Node node-1: NodeNotReady: lost'],
+    );
+  });
+
   test('has the fields that the list has, with the same values', async () => {
     await db.insert('incidents', [incident()]);
     await db.insert('incident_members', [member()]);
@@ -380,7 +444,7 @@ describe('GET /v1/incidents/{id}', () => {
     assert.deepEqual([members.length, timeline, advice], [1, [], null]);
   });
 
-  test('cuts members and timeline, the newest entries of the story last', async () => {
+  test('cuts members, and the timeline in its middle', async () => {
     await db.insert('incidents', [incident({ pods: 1_200 })]);
     await db.insert(
       'incident_members',
@@ -388,11 +452,13 @@ describe('GET /v1/incidents/{id}', () => {
     );
     await db.insert(
       'incident_timeline',
-      Array.from({ length: 1_100 }, (_, seq) => timelineEntry({ seq })),
+      Array.from({ length: 1_100 }, (_, seq) => timelineEntry({ seq, timeMs: NOW - HOUR + seq })),
     );
     const { body } = await get(app, '/v1/incidents/i1');
-    assert.deepEqual([body.members.length, body.podCount, body.timeline.length], [1_000, 1_200, 1_000]);
-    assert.deepEqual([body.timeline[0].seq, body.timeline.at(-1).seq], [100, 1_099]);
+    assert.deepEqual([body.members.length, body.podCount, body.timeline.length], [1_000, 1_200, 60]);
+    assert.deepEqual([body.timeline[0].seq, body.timeline.at(-1).seq], [0, 1_099]);
+    const rest = body.timeline.find(({ kind }: { kind: string }) => kind === 'rest');
+    assert.equal(rest.text, `${1_100 + 1 - 59} more entries`, 'all that was told and the line about the pods, less what is shown');
   });
 
   test('says that there is none', async () => {
