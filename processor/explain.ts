@@ -240,9 +240,13 @@ function rank(state: ClusterState, signals: readonly Signal[], atMs: number): Fi
   return findings.sort((a, b) => Number(a.starting) - Number(b.starting));
 }
 
-/** What has not come yet within its own budget, such as a probe's first pass, is a start, not a failure. Errors are errors from the first one on. */
+/**
+ * What has not come yet within its own budget, such as a probe's first pass, is a start, not a failure; so is a container that runs
+ * again after an end that makes no incident. Errors are errors from the first one on.
+ */
 function isStarting(signal: Signal, atMs: number): boolean {
-  return (signal.track === 'ready' || signal.awaits === true) && signal.dueTimeMs !== undefined && signal.dueTimeMs > atMs;
+  if (signal.dueTimeMs === undefined) return signal.track === 'run' && (signal.recheckTimeMs ?? 0) > atMs;
+  return (signal.track === 'ready' || signal.awaits === true) && signal.dueTimeMs > atMs;
 }
 
 /** States of incidents that a finding stands for: it is open now. */

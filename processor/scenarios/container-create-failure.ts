@@ -12,7 +12,7 @@ import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, s
 import { createdBy, failedCreateOf, refusalDueMs } from './failed-create.ts';
 import type { ControllerView, PodView, Scenario, Signal } from './scenario.ts';
 import type { StartFailure } from './start-failures.ts';
-import { isAwaited, startFailuresOf } from './start-failures.ts';
+import { isNotYetCreated, startFailuresOf } from './start-failures.ts';
 import { coreOf } from './start-messages.ts';
 
 export const containerCreateFailure: Scenario = {
@@ -74,7 +74,7 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
 /** Containers of a bound pod that are not there, and neither status nor Event says why: the Events have expired, or were never to be had. */
 function silentStart(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
-  if (!isBound(pod) || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined || !isAwaited(pod)) return [];
+  if (!isBound(pod) || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined || !isNotYetCreated(pod)) return [];
   const node = view.node(pod.spec.nodeName ?? '');
   const nodeFails = node === undefined ? view.inSync('nodes') : !isNodeReady(node);
   // A pull under way has a rule of its own.

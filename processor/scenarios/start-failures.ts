@@ -113,12 +113,16 @@ const CALM: readonly string[] = ['', 'ContainerCreating', 'PodInitializing'];
 /** The sandbox is not known to be up: volumes or sandbox are what is awaited. */
 function isHeldUp(pod: Pod): boolean {
   if (conditionOf(pod, 'PodReadyToStartContainers')?.status === 'True' || conditionOf(pod, 'PodHasNetwork')?.status === 'True') return false;
-  return isAwaited(pod);
+  return statusesOf(pod).every(({ status }) => status.state?.running === undefined && CALM.includes(status.state?.waiting?.reason ?? ''));
 }
 
-/** No container runs or has an error of its own: all wait to be created. */
-export function isAwaited(pod: Pod): boolean {
-  return statusesOf(pod).every(({ status }) => status.state?.running === undefined && CALM.includes(status.state?.waiting?.reason ?? ''));
+/** All containers wait to be created, but for init containers that are done; also of a pod that its kubelet has not looked at yet. */
+export function isNotYetCreated({ status }: Pod): boolean {
+  const waits = ({ state }: ContainerStatus): boolean =>
+    state?.running === undefined && state?.terminated === undefined && CALM.includes(state?.waiting?.reason ?? '');
+  return (
+    (status.containerStatuses ?? []).every(waits) && (status.initContainerStatuses ?? []).every((init) => waits(init) || init.state?.terminated?.exitCode === 0)
+  );
 }
 
 const SANDBOX_REASONS: readonly string[] = ['FailedCreatePodSandBox', 'FailedCreatePodContainer', 'NetworkNotReady', 'FailedKillPod'];

@@ -30,6 +30,31 @@ test('a node that is not ready or not there explains it, and so does an error', 
   assert.deepEqual(judge(900, { events: [mount] }), []);
 });
 
+test('a container that ended, or an init container that failed, is awaited by nobody', () => {
+  const ended = { state: { terminated: { exitCode: 1, reason: 'Error', startedAt: at(-30), finishedAt: at(-20) } } };
+  const view = podView(pod({ status: { phase: 'Pending', startTime: at(-900) }, app: { ready: false, ...ended } }), { objects: [node()] });
+  assert.deepEqual(containerCreateFailure.pod?.(view), []);
+  const waits = { name: 'app', ready: false, restartCount: 0, state: { waiting: { reason: 'PodInitializing' } } };
+  const initOf = (exitCode: number) => [{ name: 'init', ready: false, restartCount: 0, state: { terminated: { exitCode, finishedAt: at(-20) } } }];
+  const findings = (exitCode: number) => {
+    const status = { phase: 'Pending', startTime: at(-900), initContainerStatuses: initOf(exitCode), containerStatuses: [waits] };
+    return containerCreateFailure.pod?.(podView(pod({ status }), { objects: [node()] })) ?? [];
+  };
+  assert.deepEqual(findings(1), []);
+  assert.equal(findings(0)[0]?.dueTimeMs, atMs(-20 + 600));
+});
+
+test('explain calls a container that runs again after a single end a start, and a crash loop in between two ends a failure', () => {
+  const explained = (restartCount: number, ranS: number) => {
+    const end = { exitCode: 1, reason: 'Error', startedAt: at(-40 - ranS), finishedAt: at(-40) };
+    const app = { restartCount, ready: true, state: { running: { startedAt: at(-20) } }, lastState: { terminated: end } };
+    const { metadata, ...rest } = pod({ app, status: { startTime: at(-300) } });
+    return explain([{ ...rest, metadata, kind: 'Pod' }], NOW_MS).objects.flatMap(({ findings }) => findings.map((f) => f.starting));
+  };
+  assert.deepEqual(explained(1, 60), [true]);
+  assert.deepEqual(explained(4, 60), [false]);
+});
+
 test('explain calls a young pod that pulls, initialises, is created or ends a start, and one that takes too long a failure', () => {
   const base = { apiVersion: 'v1', kind: 'Pod' };
   const meta = { namespace: 'shop', name: 'web', uid: 'web', creationTimestamp: at(-3_600) };
