@@ -41,14 +41,14 @@ const EXEC =
 
 /** The limit killed the process before it ran, or the runtime refuses to try; also of a sandbox, which lives in the pod's cgroup. */
 const MEMORY =
-  /oom-?killed|memory limit (?:is )?too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
+  /was oom-?killed|oom-?killed \(|killed by oom|memory limit (?:is )?too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
 
 /** A container: CreateContainerError, RunContainerError, StartError, ContainerCannotRun. Mounts come first, since the command comes after. */
 const CONTAINER: readonly Row[] = [
   [MEMORY, creates('memory_limit_too_low')],
   // Hooks and shims are the node's programs, not the pod's command.
   [
-    /\bhook\b|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
+    /(?:running|executing) (?:\w+ )?hook|hook (?:failed|#\d)|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
     creates('runtime_error'),
   ],
   [
@@ -78,10 +78,23 @@ const TINY_BYTES = 16 * 1_048_576;
 /** Total: a container stage of no known text is runtime_error, a sandbox stage is sandbox_failed, a config stage is other. */
 export function classifyStartError(stage: StartStage, text: string, containers: readonly Container[] = []): StartMeaning {
   if (stage === 'config') return meaningIn(CONFIG, text) ?? creates('other');
-  const known = stage === 'sandbox' ? meaningIn([[MEMORY, creates('memory_limit_too_low')]], text) : meaningIn(CONTAINER, text);
+  const known = stage === 'sandbox' ? meaningIn([[MEMORY, creates('memory_limit_too_low')]], text) : meaningIn(CONTAINER, withoutCommands(text));
   if (known !== undefined) return known;
   if (DIED_EARLY.test(text) && containers.some(hasTinyLimit)) return creates('memory_limit_too_low');
   return creates(stage === 'sandbox' ? 'sandbox_failed' : 'runtime_error');
+}
+
+/** Programs of the node, which are no command of a pod. */
+const OF_NODE = /^(?:\S*\/)?(?:containerd-shim|runc|crun|runsc|kata|youki|nvidia-container|apparmor_parser)/;
+
+/** Without the names of containers and of the programs that could not be run: they may hold any word, such as `hook` or `seccomp`. */
+function withoutCommands(text: string): string {
+  return text
+    .replace(/\b(exec: ?\\*|executable (?:file )?)(["'`])(.*?)(\\*\2)/g, (all, before: string, quote: string, name: string, after: string) =>
+      OF_NODE.test(name) ? all : `${before}${quote}<command>${after}`,
+    )
+    .replace(/\bcontainer "[^"]*"/g, 'container')
+    .replace(/\b(exec|stat|eaccess) \/[^\s:"'`]+/g, '$1 /<path>');
 }
 
 function meaningIn(rows: readonly Row[], text: string): StartMeaning | undefined {

@@ -40,10 +40,10 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
       /non-?existent (?:config|secret) key|couldn't find key|references? (?:to )?non-?existent|\bkey "[^"]*" (?:does not exist|not found)|does not point to a valid object/i,
     cause: 'missing_key',
   },
-  { pattern: /config ?maps? "[^"]*" not found|config ?map\b.{0,120}(?:not found|does not exist)/i, cause: 'missing_configmap' },
+  { pattern: /config ?maps? "[^"]*" not found|(?<![\w"'/.-])config ?maps?(?![\w-]).{0,120}(?:not found|does not exist)/i, cause: 'missing_configmap' },
   {
     pattern:
-      /secrets? "[^"]*" not found|secret\b.{0,160}(?:not found|does ?n[o']t exist|could not be found)|(?:secret|certificate)notfound|no secret exists|empty response from|can't find the specified secret|secretproviderclass.{0,120}not found/i,
+      /secrets? "[^"]*" not found|(?<![\w"'/.-])secrets?(?![\w-]).{0,160}(?:not found|does ?n[o']t exist|could not be found)|(?:secret|certificate)notfound|no secret exists|empty response from|can't find the specified secret|secretproviderclass.{0,120}not found/i,
     cause: 'missing_secret',
   },
   {
@@ -74,7 +74,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /code = notfound|filesystemnotfound|(?<![/.\w~-])(?:volume|disk|snapshot|share|file ?system|bucket|pv|image|export)s?\b(?![/~]).{0,80}(?:not found|does ?n[o']t exist|could not be found|no longer exists)|(?:cannot|can't|could not|unable to|failed to) find .{0,20}(?:volume|disk)|no such volume|error 404|notfound, /i,
+      /^path "[^"]*" does not exist|code = notfound|filesystemnotfound|(?<![/.\w~-])(?:volume|disk|snapshot|share|file ?system|bucket|pv|image|export)s?\b(?![/~]).{0,80}(?:not found|does ?n[o']t exist|could not be found|no longer exists)|(?:cannot|can't|could not|unable to|failed to) find .{0,20}(?:volume|disk)|no such volume|error 404|notfound, /i,
     cause: 'missing_volume',
   },
 ];
@@ -92,9 +92,19 @@ const LIMIT = /limit ?exceeded|exceeded limit|rate ?limit|throttl|\bmax(?:imum)?
 export function classifyVolumeError(reason: string, text: string): VolumeMeaning | undefined {
   if (NOISE.test(text)) return undefined;
   const specific = !SUMMARY.test(text);
-  // Mount options and commands are quoted before the answer: `-o ro,…` is no answer.
-  const answer = text.replace(/^mounting (?:command|arguments): .*$/gim, '');
+  const answer = withoutNames(text);
   const known = LIMIT.test(answer) ? undefined : MEANINGS.find(({ pattern }) => pattern.test(answer));
   if (known !== undefined) return { cause: known.cause, specific: specific || known.cause !== 'mount_failed' };
-  return { cause: reason === 'FailedAttachVolume' || (specific && ATTACH.test(answer)) ? 'volume_attach_failed' : 'mount_failed', specific };
+  return {
+    cause: reason === 'FailedAttachVolume' || (specific && ATTACH.test(text.replace(/for volume "[^"]*"/, ''))) ? 'volume_attach_failed' : 'mount_failed',
+    specific,
+  };
+}
+
+/** The answer alone: names, paths and the command that was run hold the words of answers, such as a volume named `secret` or `-o ro`. */
+function withoutNames(text: string): string {
+  return text
+    .replace(/^mounting (?:command|arguments): .*$/gim, '')
+    .replace(/^[\w.]+(?: initialization)? failed for volume "[^"]*" ?: ?/, '')
+    .replace(/\bvolumes=\[[^\]]*\]|(?<=\bPVC )[\w.-]+\/[\w.-]+|kubernetes\.io~[\w-]+/g, '');
 }

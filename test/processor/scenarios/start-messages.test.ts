@@ -217,6 +217,18 @@ for (const { stage = 'container', text, cause, containers } of cases) {
   });
 }
 
+const trickyNames = ['seccomp-agent', 'oom-killed', 'hook', 'privileged', 'capability', 'read-only', 'mount', 'sysctl'];
+test('takes no word of a command or of a container for a word of the error', () => {
+  for (const name of trickyNames) {
+    const missing = [`exec: "/opt/${name}": stat /opt/${name}: no such file or directory`, `exec: \\"${name} --flag\\": executable file not found in $PATH`];
+    for (const text of missing) assert.equal(classifyStartError('container', CONTAINERD + text).cause, 'bad_command', text);
+    const device = `failed to generate container "${name}" spec: failed to inject CDI devices: unresolvable CDI devices nvidia.com/gpu=0`;
+    assert.equal(classifyStartError('container', device).cause, 'runtime_error', device);
+  }
+  const shim = 'failed to start shim: exec: "containerd-shim-kata-v2": executable file not found in $PATH';
+  assert.equal(classifyStartError('container', shim).cause, 'runtime_error');
+});
+
 test('a summary keeps what the runtime said and drops what was put around it', () => {
   assert.equal(
     coreOf(`${CONTAINERD}error during container init: exec: "x": executable file not found in $PATH: unknown`),

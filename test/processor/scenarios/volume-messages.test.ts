@@ -236,3 +236,22 @@ for (const { reason = 'FailedMount', text, cause, specific } of cases) {
     if (specific !== undefined) assert.equal(meaning?.specific, specific);
   });
 }
+
+const trickyNames = ['secret', 'db-secret', 'configmap', 'access-denied', 'readonly', 'disk', 'image-not-found', 'attach-limit', 'instance'];
+test('takes no word of the name of a volume, a claim or an object for a word of the answer', () => {
+  const answers = [
+    ['missing_volume', 'rpc error: code = NotFound desc = volume not found'],
+    ['mount_failed', 'rpc error: code = DeadlineExceeded desc = context deadline exceeded'],
+    ['mount_failed', 'failed to fetch token: pod "web-1" not found'],
+    ['missing_configmap', 'configmap "NAME" not found'],
+    ['missing_secret', 'secret "NAME" not found'],
+    ['missing_volume', 'persistentvolumeclaim "NAME" not found'],
+    ['mount_failed', 'mkdir /var/lib/kubelet/pods/u/volumes/kubernetes.io~secret/NAME: no space left on device'],
+  ] as const;
+  for (const name of trickyNames) {
+    for (const [cause, answer] of answers) {
+      const text = `MountVolume.SetUp failed for volume "${name}" : ${answer.replace('NAME', name)}`;
+      assert.equal(classifyVolumeError('FailedMount', text)?.cause, cause, text);
+    }
+  }
+});
