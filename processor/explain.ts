@@ -106,7 +106,7 @@ function groupByResource(items: readonly unknown[], skipped: string[]): Map<Reso
       skipped.push(`item ${index}: ${kind === '' ? 'no kind' : `kind ${kind} is not read`}`);
       continue;
     }
-    const named = withIdentity(raw, kind);
+    const named = withIdentity(kind === 'Event' ? asCoreEvent(raw) : raw, kind);
     uids.set(refKey({ kind, ...(named['metadata'] as Raw) }), String((named['metadata'] as Raw)['uid']));
     groups.set(resource, [...(groups.get(resource) ?? []), named]);
   }
@@ -121,7 +121,7 @@ function groupByResource(items: readonly unknown[], skipped: string[]): Map<Reso
 
 /** A controller that could not create its pods is often not in the list: what its Event says of it is enough to judge it. */
 function addController(groups: Map<Resource, Raw[]>, uids: Map<string, string>, event: Raw): void {
-  const ref = asRaw(event['involvedObject'] ?? event['regarding']);
+  const ref = asRaw(event['involvedObject']);
   const resource = RESOURCE_OF_KIND[String(ref['kind'])];
   if (!REFUSED_REASONS.includes(String(event['reason'])) || resource === undefined || !CONTROLLER_RESOURCES.includes(resource) || uids.has(refKey(ref))) return;
   const { kind, apiVersion, name, namespace } = ref;
@@ -140,12 +140,26 @@ function withIdentity(raw: Raw, kind: string): Raw {
   return { ...raw, metadata: { uid: refKey({ kind, ...metadata }), resourceVersion: '1', ...metadata } };
 }
 
+/** `kubectl get events.events.k8s.io` prints the same objects under other names: kubernetes.io, Event v1 events.k8s.io. */
+function asCoreEvent(raw: Raw): Raw {
+  if (raw['regarding'] === undefined) return raw;
+  return {
+    ...raw,
+    involvedObject: raw['regarding'],
+    message: raw['note'],
+    source: raw['deprecatedSource'],
+    reportingComponent: raw['reportingController'],
+    firstTimestamp: raw['deprecatedFirstTimestamp'],
+    lastTimestamp: raw['deprecatedLastTimestamp'],
+    count: raw['deprecatedCount'],
+  };
+}
+
 function withRegardingUid(event: Raw, uids: ReadonlyMap<string, string>): Raw {
-  const field = event['involvedObject'] === undefined && event['regarding'] !== undefined ? 'regarding' : 'involvedObject';
-  const ref = asRaw(event[field]);
+  const ref = asRaw(event['involvedObject']);
   if (typeof ref['uid'] === 'string' && ref['uid'] !== '') return event;
   const uid = uids.get(refKey(ref));
-  return uid === undefined ? event : { ...event, [field]: { ...ref, uid } };
+  return uid === undefined ? event : { ...event, involvedObject: { ...ref, uid } };
 }
 
 /** The newest RFC 3339 time anywhere in the objects, at most nowMs. */

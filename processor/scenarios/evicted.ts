@@ -8,6 +8,7 @@
 import { conditionOf, conditionTimeMs, createdMs, isNodeReady, timeOf } from './conditions.ts';
 import { disruptionOf } from './disruption.ts';
 import { endedPodOf } from './ended-pod.ts';
+import { lostByItsPod } from './node-lost.ts';
 import { containerSubject, eventEvidence, fieldEvidence, shortText, subjectText } from './evidence.ts';
 import type { Evidence, PodView, Scenario, Signal } from './scenario.ts';
 
@@ -88,7 +89,7 @@ function evictedByTaint(view: PodView): readonly Signal[] {
   const disruption = disruptionOf(pod, view.events);
   if (disruption?.reason !== 'DeletionByTaintManager') return [];
   const node = view.node(pod.spec.nodeName ?? '');
-  if (node === undefined ? view.inSync('nodes') : !isNodeReady(node)) return [];
+  if (node === undefined ? view.inSync('nodes') || lostByItsPod(pod, view.events) !== undefined : !isNodeReady(node)) return [];
   const taints = (node?.spec.taints ?? []).filter(({ effect }) => effect === 'NoExecute').map(({ key, value }) => (value ? `${key}=${value}` : key));
   const event = view.events.find(({ reason }) => reason === 'TaintManagerEviction');
   const evidence = [

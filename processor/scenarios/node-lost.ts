@@ -110,14 +110,25 @@ function isLeaving(node: Node): boolean {
 
 /** Taints by which a cloud or an operator says that the machine is off: kubernetes.io well-known taints. */
 const OFF_TAINTS: readonly string[] = ['node.cloudprovider.kubernetes.io/shutdown'];
-/** The kubelet's shutdown manager (1.23), and node-problem-detector's and termination handlers' notices of a machine that is taken away. */
+/**
+ * The kubelet's shutdown manager (1.23), and notices of a machine that is taken away: node-problem-detector's and AKS' scheduled events,
+ * aws-node-termination-handler, Karpenter's interruption controller.
+ */
 const SHUTDOWN_REASONS: readonly string[] = [
   'Shutdown',
   'NodeShutdown',
   'PreemptScheduled',
   'TerminateScheduled',
+  'RebootScheduled',
+  'RedeployScheduled',
   'SpotInterruption',
+  'SpotInterrupted',
   'ScheduledEvent',
+  'ASGLifecycle',
+  'StateChange',
+  'InstanceStopping',
+  'InstanceTerminating',
+  'TerminatingOnInterruption',
   'DeletingNode',
 ];
 /** A notice belongs to the loss that follows within this time, ms: clouds give 30 s to 15 min of notice. */
@@ -214,7 +225,7 @@ function deletedSignals(view: PodView, name: string): readonly Signal[] {
  * Without the node: the node controller turns Ready to False and nothing else, so that containers that are all ready in a pod that is
  * not, without readiness gates, say that nobody reports for them (signals.md §12). Before 1.27 it could write NodeLost.
  */
-function lostByItsPod(pod: Pod, events: readonly SeenEvent[]): Finding | undefined {
+export function lostByItsPod(pod: Pod, events: readonly SeenEvent[]): Finding | undefined {
   const ready = conditionOf(pod, 'Ready');
   const notice = events.filter(({ reason }) => reason === 'NodeNotReady').at(-1);
   const legacy = pod.status.reason === 'NodeLost' || pod.status.phase === 'Unknown';

@@ -79,6 +79,9 @@ function guessed(probe: Probe | undefined): ProbeFinding {
   return { cause, confidence: 'guess', evidence: [], output: '', told: false };
 }
 
+/** Istio's agent, to which injection points the probes of its pods, and its own health; its container declares neither: istio.io, Ports used by Istio. */
+const MESH_PORTS: readonly number[] = [15020, 15021];
+
 /** What proves that the probe is wrong, if something does. */
 function wrongOf(pod: Pod, container: ContainerReading, name: ProbeName, probe: Probe | undefined, verdict: ProbeVerdict): Evidence | undefined {
   const field = `spec.containers[${container.name}].${name.toLowerCase()}Probe`;
@@ -87,7 +90,8 @@ function wrongOf(pod: Pod, container: ContainerReading, name: ProbeName, probe: 
   if (verdict.cause === 'probe_connection_refused' && port !== undefined) {
     const ports = pod.spec.containers.flatMap((each) => each.ports ?? []);
     const declared = ports.some(({ name: portName, containerPort }) => String(port) === String(containerPort) || port === portName);
-    if (ports.length > 0 && !declared) return fieldEvidence(pod, `${field}.port`, `${port}: no container of the pod declares it`);
+    if (ports.length > 0 && !declared && !MESH_PORTS.includes(Number(port)))
+      return fieldEvidence(pod, `${field}.port`, `${port}: no container of the pod declares it`);
   }
   if ((verdict.status === 404 || verdict.status === 410) && probe?.httpGet !== undefined)
     return fieldEvidence(pod, `${field}.httpGet.path`, `${probe.httpGet.path ?? '/'}: answered with ${verdict.status} from the start`);

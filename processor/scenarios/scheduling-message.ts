@@ -45,10 +45,13 @@ const HEAD = /(?:\d+\/(\d+)|\ball) nodes are (?:un)?available(?:: ?|\.)/;
 /** What PostFilter plugins append: a nested count of all nodes again, and remarks of plugins that had nothing to do. */
 const POST_FILTER = /\.*\s*(?:no new claims to deallocate\b|preemption: |not found\s*$|still not schedulable\b).*$/s;
 
+/** Up to 1.10 a message that came again was told so at its end. */
+const REPEATED = /\.* \(repeated \d+ times\)\s*$/;
+
 /** Reads the message of a PodScheduled condition or a FailedScheduling Event. Total: a text of no known shape is one reason `other`. */
 export function parseSchedulingMessage(message: string, pod: Pod): SchedulingMessage {
   const head = HEAD.exec(message);
-  const body = (head === null ? message : message.slice(head.index + head[0].length)).replace(POST_FILTER, '').trim();
+  const body = (head === null ? message : message.slice(head.index + head[0].length)).replace(POST_FILTER, '').replace(REPEATED, '').trim();
   const reasons = splitReasons(body).map((part) => readReason(part, pod));
   return { total: head?.[1] === undefined ? undefined : Number(head[1]), reasons };
 }
@@ -57,12 +60,12 @@ export function parseSchedulingMessage(message: string, pod: Pod): SchedulingMes
 function splitReasons(body: string): readonly string[] {
   // Up to 1.10 a predicate was followed by its count: `Insufficient cpu (3), PodToleratesNodeTaints (1)`.
   if (/\(\d+\)/.test(body) && !/^\d+ /.test(body)) return body.split(/(?<=\(\d+\)),\s*/);
-  return body.split(/, (?=\d+ )/).filter((part) => part !== '');
+  return body.split(/,\s+(?=\d+ )/).filter((part) => part !== '');
 }
 
 function readReason(part: string, pod: Pod): SchedulingReason {
   const leading = /^(\d+) (.*)$/s.exec(part);
-  const trailing = leading === null ? /^(.*) \((\d+)\)\.?$/s.exec(part) : null;
+  const trailing = leading === null ? /^(.*) \((\d+)\)\.*$/s.exec(part) : null;
   const count = Number(leading?.[1] ?? trailing?.[2] ?? 0);
   const text = (leading?.[2] ?? trailing?.[1] ?? part).replace(/[.\s]+$/, '');
   return { count, text, ...classifyReason(text, pod) };
@@ -189,8 +192,11 @@ export function rankReasons(message: SchedulingMessage, pod: Pod): { readonly ra
   const reasons = workers.length > 0 ? workers : message.reasons;
   const binding = reasons.find((reason) => isOfAll(reason, message)) ?? bindingResource(message, reasons);
   const meant = reasons.find((reason) => reason.cause === 'untolerated_taint' && isMeantFor(pod, reason.text));
+  // The node of a bound volume is none of those that conflict with it: it is among the others, and these are closed.
+  const isPinned = reasons.some((reason) => reason.cause === 'volume_topology');
   const rank = (reason: SchedulingReason): number => {
     if (reason === binding) return -1;
+    if (isPinned && reason.cause === 'no_available_node') return ORDER.indexOf('volume_topology') - 0.5;
     return reason === meant ? ORDER.indexOf('node_selector_mismatch') - 0.5 : ORDER.indexOf(reason.cause);
   };
   const ranked = [...reasons].sort((a, b) => rank(a) - rank(b) || b.count - a.count);

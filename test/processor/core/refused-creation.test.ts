@@ -1,9 +1,8 @@
 /** Deployments and CronJobs whose ReplicaSet or Job the API server refuses: neither a pod nor its controller exists. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { explain } from '../../../processor/explain.ts';
 import type { RawObject } from '../../helpers/driver.ts';
-import { createDriver, START_MS } from '../../helpers/driver.ts';
+import { createDriver } from '../../helpers/driver.ts';
 
 const denied = (what: string): string => `admission webhook "validate.kyverno.svc-fail" denied the request: ${what} has no team label`;
 
@@ -76,15 +75,4 @@ test('a CronJob that may not create its Job is one at the second refusal, until 
   driver.change('ADDED', 'events', event('e2', cronJob, 'SuccessfulCreate', 'Created job report-29', 1, '2026-01-15T12:01:00Z'));
   driver.advance(70);
   assert.equal(driver.replay.incidents()[0]?.state, 'resolved');
-});
-
-test('explain names the controller of a list that holds its Events alone', () => {
-  for (const said of [
-    jobRefused(5),
-    event('e3', refused, 'ReplicaSetCreateError', `Failed to create new replica set "web-5d4c": ${denied('ReplicaSet')}`, 5, '2026-01-15T12:00:40Z'),
-  ]) {
-    const [found] = explain([said], START_MS + 60_000).objects;
-    assert.equal(found?.findings[0]?.signal.cause, 'admission_denied');
-    assert.equal(found?.kind, said['involvedObject'] && (said['involvedObject'] as { kind: string }).kind);
-  }
 });

@@ -121,6 +121,14 @@ test('on a lost node the taint is a consequence that node_lost tells', () => {
   assert.deepEqual(judge(byTaint(), []), [], 'the node is gone');
 });
 test('where nodes may not be read, a taint eviction is only likely', () => assert.equal(judge(byTaint(), [], [], ['nodes'])[0]?.confidence, 'likely'));
+test('where nodes may not be read, a pod that nobody reports for was on a lost one', () => {
+  const silent = byTaint([
+    { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', lastTransitionTime: at(-15) },
+    { type: 'Ready', status: 'False', lastTransitionTime: at(-315) },
+    { type: 'ContainersReady', status: 'True' },
+  ]);
+  assert.deepEqual(judge(silent, [], [], ['nodes']), []);
+});
 test('a drain is no eviction by the node', () => {
   assert.deepEqual(
     judge(byTaint([{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', lastTransitionTime: at(-15) }]), [tainted('True')]),

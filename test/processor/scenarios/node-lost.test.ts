@@ -44,6 +44,12 @@ const cases: readonly Case[] = [
     events: [seenEvent({ reason: 'Shutdown', type: 'Normal', note: 'Shutdown manager detected shutdown event', last: -60 })],
     cause: 'node_shutdown',
   },
+  ...['SpotInterruption', 'SpotInterrupted', 'InstanceTerminating', 'PreemptScheduled', 'RebootScheduled', 'ASGLifecycle'].map((reason) => ({
+    name: `${reason} announced it`,
+    node: withReady(unknown),
+    events: [seenEvent({ reason, component: 'x', note: 'the instance goes', last: -300 })],
+    cause: 'node_shutdown',
+  })),
   {
     name: 'an announcement of yesterday does not count',
     node: withReady(unknown),

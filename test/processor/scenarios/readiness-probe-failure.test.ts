@@ -97,6 +97,11 @@ const causes: readonly (readonly [name: string, cause: string, given: Given])[] 
   ['a refused connection', 'probe_connection_refused', { events: [unhealthy(refused)] }],
   ['a port that nobody declares, never ready', 'probe_misconfigured', { container: { ...READINESS, ...ports }, events: [unhealthy(refused)] }],
   [
+    "the mesh's agent answers for the application: its port is nobody's, and right",
+    'probe_connection_refused',
+    { container: { ...ports, readinessProbe: { httpGet: { port: 15020, path: '/app-health/app/readyz' } } }, events: [unhealthy(refused)] },
+  ],
+  [
     'a port that nobody declares, ready before',
     'probe_connection_refused',
     { since: -600, lost: -5, container: { ...READINESS, ...ports }, events: [unhealthy(refused)] },

@@ -51,6 +51,10 @@ const cases: readonly Case[] = [
     message: 'No nodes are available that match all of the following predicates:: Insufficient cpu (9), Insufficient memory (15), MatchNodeSelector (3).',
     cause: 'insufficient_resources',
   },
+  {
+    message: 'No nodes are available that match all of the predicates: Insufficient cpu (9), MatchNodeSelector (3). (repeated 7 times)',
+    cause: 'insufficient_resources',
+  },
   { message: "0/10 nodes are available: 10 node(s) didn't match node selector, 4 Insufficient cpu.", cause: 'node_selector_mismatch', pod: selecting },
   // Resources.
   { message: '0/5 nodes are available: 2 node(s) were unschedulable, 3 Insufficient pods.', cause: 'too_many_pods' },
@@ -139,6 +143,16 @@ const cases: readonly Case[] = [
     message: "0/10 nodes are available: 3 node(s) had volume node affinity conflict, 7 node(s) didn't match Pod's node affinity/selector.",
     cause: 'volume_topology',
     certain: false,
+  },
+  {
+    message: '0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) had volume node affinity conflict.',
+    cause: 'no_available_node',
+    certain: false,
+  },
+  {
+    message:
+      "0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 2 node(s) didn't match PersistentVolume's node affinity.",
+    cause: 'no_available_node',
   },
   { message: '0/3 nodes are available: 3 node(s) had no available volume zone.', cause: 'volume_topology' },
   { message: "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind.", cause: 'unbound_volume' },

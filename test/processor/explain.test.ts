@@ -1,0 +1,52 @@
+/** `explain` on lists as people have them: other Event versions, controllers that only their Events name, pods on their way out. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { explain } from '../../processor/explain.ts';
+import type { Signal } from '../../processor/scenarios/scenario.ts';
+
+const NOW_MS = Date.parse('2026-01-15T12:01:00Z');
+const signalsOf = (...items: readonly unknown[]): readonly Signal[] =>
+  explain(items, NOW_MS).objects.flatMap(({ findings }) => findings.map(({ signal }) => signal));
+
+const event = (kind: string, name: string, reason: string, message: string): Readonly<Record<string, unknown>> => ({
+  kind: 'Event',
+  apiVersion: 'v1',
+  metadata: { name: 'e1', namespace: 'shop' },
+  involvedObject: { kind, namespace: 'shop', name, uid: 'owner' },
+  type: 'Warning',
+  reason,
+  message,
+  count: 5,
+  firstTimestamp: '2026-01-15T12:00:10Z',
+  lastTimestamp: '2026-01-15T12:00:40Z',
+});
+const DENIED = 'admission webhook "validate.kyverno.svc-fail" denied the request: no team label';
+const refusals: readonly (readonly [kind: string, name: string, reason: string, message: string])[] = [
+  ['ReplicaSet', 'web-5d4c', 'FailedCreate', `Error creating: ${DENIED}`],
+  ['DaemonSet', 'agent', 'FailedCreate', `Error creating: ${DENIED}`],
+  ['StatefulSet', 'db', 'FailedCreate', `create Pod db-0 in StatefulSet db failed error: ${DENIED}`],
+  ['Job', 'migrate', 'FailedCreate', `Error creating: ${DENIED}`],
+  ['CronJob', 'report', 'FailedCreate', `Error creating job: ${DENIED}`],
+  ['Deployment', 'web', 'ReplicaSetCreateError', `Failed to create new replica set "web-5d4c": ${DENIED}`],
+];
+for (const [kind, name, reason, message] of refusals) {
+  test(`a list that holds only the Events of a ${kind} is judged by them`, () => {
+    const [signal] = signalsOf(event(kind, name, reason, message));
+    assert.deepEqual([signal?.cause, signal?.subject.kind, signal?.subject.name], ['admission_denied', kind, name]);
+  });
+}
+
+test('Events of events.k8s.io are read under their names', () => {
+  const { involvedObject, message, firstTimestamp, lastTimestamp, count, ...rest } = event(...refusals[4]!);
+  const times = { deprecatedFirstTimestamp: firstTimestamp, deprecatedLastTimestamp: lastTimestamp, deprecatedCount: count };
+  const [signal] = signalsOf({
+    ...rest,
+    apiVersion: 'events.k8s.io/v1',
+    regarding: involvedObject,
+    note: message,
+    reportingController: 'cronjob-controller',
+    ...times,
+  });
+  assert.match(signal?.summary ?? '', /^CronJob shop\/report: Jobs are not created: admission denied it: admission webhook/);
+  assert.match(signal?.evidence[0]?.value ?? '', /\(5 times\)$/);
+});
