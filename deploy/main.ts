@@ -58,6 +58,12 @@ export async function buildProgram(exit: Exit, families: readonly Family[] = FAM
     .exitOverride()
     .configureHelp({ sortSubcommands: false });
   for (const family of families) await family.add(program, exit);
+  // Words after the flags of the default command were meant as a command.
+  program.commands.find((command) => command.name() === 'standalone')?.allowExcessArguments();
+  program.hook('preAction', (_program, command) => {
+    const [word] = command.args;
+    if (command.name() === 'standalone' && word !== undefined) throw unknownCommand(word);
+  });
   for (const command of program.commands) command.exitOverride().showHelpAfterError(`(${name} ${command.name()} --help says what there is)`);
   return program;
 }
@@ -72,7 +78,32 @@ function familiesOf(word: string | undefined): readonly Family[] {
   if (word.startsWith('-')) return FAMILIES.slice(0, 1); // flags of standalone
   const family = FAMILIES.find(({ commands }) => commands.includes(word));
   if (family !== undefined) return [family];
-  throw new CommandError(EXIT.refused, `there is no command ${word}; there are ${FAMILIES.flatMap(({ commands }) => commands).join(', ')}`);
+  throw unknownCommand(word);
+}
+
+function unknownCommand(word: string): CommandError {
+  const commands = FAMILIES.flatMap((family) => family.commands);
+  const [nearest] = commands.map((command) => ({ command, distance: editDistance(word, command) })).sort((a, b) => a.distance - b.distance);
+  const hint = nearest !== undefined && nearest.distance <= MAX_TYPOS ? `did you mean ${nearest.command}?` : `there are ${commands.join(', ')}`;
+  return new CommandError(EXIT.refused, `there is no command ${word}; ${hint}`);
+}
+
+/** Letters that are wrong, missing, too many or swapped in a word that still means a command. */
+const MAX_TYPOS = 2;
+
+/** Levenshtein's distance, with neighbours that changed places as one. */
+export function editDistance(a: string, b: string): number {
+  const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...new Array<number>(b.length).fill(0)]);
+  const at = (i: number, j: number): number => rows[i]?.[j] ?? 0;
+  for (let j = 1; j <= b.length; j++) (rows[0] as number[])[j] = j;
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      const differs = a[i - 1] === b[j - 1] ? 0 : 1;
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY;
+      (rows[i] as number[])[j] = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + differs, swapped);
+    }
+  }
+  return at(a.length, b.length);
 }
 
 /** Runs the command line and ends the process. */

@@ -15,7 +15,7 @@ import { workloadObject } from './workload.ts';
 
 /** Kinds of change. `by` says who scaled: an autoscaler, or a hand (kubectl, a pipeline: watch data does not tell them apart). */
 export interface Change {
-  readonly kind: 'rollout' | 'scale_out' | 'node_added' | 'node_changed' | 'node_cordoned' | 'node_removed' | 'quota_changed' | 'config_removed';
+  readonly kind: 'rollout' | 'scale_out' | 'node_added' | 'node_changed' | 'node_cordoned' | 'node_lost' | 'node_removed' | 'quota_changed' | 'config_removed';
   readonly object: string;
   readonly timeMs: number;
   readonly text: string;
@@ -131,7 +131,8 @@ function noteNode(state: ClusterState, before: Node | undefined, after: Node | u
   } else if (before === undefined) {
     const createdMs = parseTimeMs(after.metadata.creationTimestamp) ?? 0;
     if (timeMs - createdMs <= SUSPECT_MS) remember(state, NODES, { kind: 'node_added', object: name(after), timeMs: createdMs, text: `${name(after)} joined` });
-  } else if (before.spec.unschedulable !== true && after.spec.unschedulable === true) add('node_cordoned', after, 'was cordoned');
+  } else if (isReady(before) && !isReady(after)) add('node_lost', after, 'is not ready any more');
+  else if (before.spec.unschedulable !== true && after.spec.unschedulable === true) add('node_cordoned', after, 'was cordoned');
   else {
     const parts: readonly (readonly [string, unknown, unknown])[] = [
       ['labels', before.metadata.labels, after.metadata.labels],
@@ -142,6 +143,8 @@ function noteNode(state: ClusterState, before: Node | undefined, after: Node | u
     if (changed.length > 0) add('node_changed', after, `has other ${changed.join(' and ')}`);
   }
 }
+
+const isReady = (node: Node): boolean => node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 /** Taints that people set; those of the node lifecycle follow the node's state and are no cause. */
 function ownTaints(node: Node): unknown {

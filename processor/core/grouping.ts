@@ -14,6 +14,9 @@ import { byCodeUnit } from './tables.ts';
 const ALIKE_WINDOW_MS = 600_000;
 const ALIKE_WORKLOADS = 3;
 
+/** Children that are told one by one; an outage of a registry has hundreds. */
+const TOLD_CHILDREN = 10;
+
 const SUBJECT_KINDS: Readonly<Record<string, string>> = { image: 'Image', claim: 'PersistentVolumeClaim', node: 'Node', registry: 'Registry' };
 
 /** Groups what this step opened, and ends parents whose last child ended. Call once, after everything was judged. */
@@ -79,8 +82,11 @@ function openParent(engine: Engine, like: Incident, children: readonly Incident[
 function addChild(engine: Engine, parentOf: string, child: Incident): void {
   const parent = engine.state.tables.incidents.get(parentOf) as Incident;
   const { kind, namespace, name } = child.subject;
-  const open: Incident = { ...parent, failing: parent.failing + 1, members: parent.members + 1, pods: parent.pods + child.pods };
-  put(engine, tell(engine, open, 'member', engine.state.meta.streamTimeMs, `${kind} ${namespace}/${name}: ${child.summary}`));
+  const members = parent.members + 1;
+  const summary = parent.summary.replace(/^\d+/, String(Math.max(members, ALIKE_WORKLOADS)));
+  const open: Incident = { ...parent, failing: parent.failing + 1, members, pods: parent.pods + child.pods, summary };
+  const text = members === TOLD_CHILDREN ? 'more workloads join; the children of this incident name them' : `${kind} ${namespace}/${name}: ${child.summary}`;
+  put(engine, members > TOLD_CHILDREN ? open : tell(engine, open, 'member', engine.state.meta.streamTimeMs, text));
   put(engine, { ...child, parent: parentOf });
 }
 

@@ -154,6 +154,11 @@ function awaitsOwner(engine: Engine, object: KubeObject): boolean {
   return resource !== undefined && !engine.state.tables.objects[resource].has(uid) && isAwaited(engine.state, resource);
 }
 
+/** Why a rule threw, in one line. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
 /** A rule that throws gives no signal; the tables stay applied (design D10). */
 function deadLetter(engine: Engine, source: Source, scenario: ScenarioId, where: string, error: unknown): void {
   const { state, emitter } = engine;
@@ -166,7 +171,7 @@ function deadLetter(engine: Engine, source: Source, scenario: ScenarioId, where:
     cluster: state.cluster.name,
     timeMs: state.meta.streamTimeMs,
     code: 'rule_threw',
-    reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+    reason: reasonOf(error),
     payload: where,
   });
 }

@@ -8,7 +8,7 @@ import { SCENARIOS } from '../scenarios/index.ts';
 import type { Evidence, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { isAwaited } from './coverage.ts';
 import { incidentKey } from './incident.ts';
-import { ask, sourceView } from './judge.ts';
+import { ask, reasonOf, sourceView } from './judge.ts';
 import { explainingNode } from './node-incidents.ts';
 import { podStatusText } from './pod-row.ts';
 import { ruling } from './rules-config.ts';
@@ -19,7 +19,7 @@ import { createView } from './view.ts';
 import { workloadOf } from './workload.ts';
 
 /** How a scenario stands with a pod. */
-export type Verdict = 'no_signal' | 'below_threshold' | 'pending' | 'member' | 'explained_by_node' | 'disabled' | 'not_judged' | 'opens_next';
+export type Verdict = 'no_signal' | 'below_threshold' | 'pending' | 'member' | 'explained_by_node' | 'disabled' | 'not_judged' | 'opens_next' | 'failed';
 
 export interface ScenarioWhy {
   readonly scenario: ScenarioId;
@@ -83,7 +83,13 @@ function whyScenario(state: ClusterState, pod: Pod, scenario: Scenario): Scenari
   const off = ruling(state.meta.rules, target, state.meta.streamTimeMs);
   if (off?.kind === 'disabled') return [{ scenario: scenario.id, verdict: 'disabled', text: `disabled by the rules: ${off.reason}` }];
   const source = { kind: 'pod', uid: pod.metadata.uid, object: pod } as const;
-  const signals = ask(state, scenario, sourceView(state, createView(state), source), source);
+  let signals: readonly Signal[];
+  try {
+    signals = ask(state, scenario, sourceView(state, createView(state), source), source);
+  } catch (error) {
+    // As when the engine judges (design D10): the others still answer.
+    return [{ scenario: scenario.id, verdict: 'failed', text: `its rule failed (${reasonOf(error)}): no answer, and a dead letter when it was judged` }];
+  }
   if (signals.length === 0) return [{ scenario: scenario.id, verdict: 'no_signal', text: 'sees nothing wrong' }];
   return signals.map((signal) => {
     const node = explainingNode(state, source, signal);

@@ -1,7 +1,9 @@
 /*
- * Opens when: a node that holds pods is not ready, shuts down, or is gone from the cluster while pods are still bound to it.
+ * Opens when: a node that holds pods is not ready, shuts down, or is gone from the cluster while pods are still bound to it. An empty
+ *   one takes nothing with it: nothing opens.
  * Updates when: the reason becomes clearer; a shutdown outranks unreachable and not ready, a deleted node outranks all.
- * Resolves when: the node is ready again, or holds no pod any more, for recoverMs; deletion of the node ends its own story.
+ * Resolves when: the node is ready again for recoverMs; that its pods were moved away meanwhile is no recovery. Deletion of the node
+ *   ends its own story.
  * Thresholds: nodeNotReadyMs past the Ready transition; a node that never was ready has scaleUpMs from its creation; ms (design §4).
  * Cannot see: whether the pods of an unreachable node still run; when a deleted node was deleted.
  */
@@ -31,7 +33,7 @@ interface Finding {
   readonly cause: Cause;
   readonly confidence: Confidence;
   readonly fact: Signal['fact'];
-  readonly dueTimeMs: number;
+  readonly dueTimeMs: number | undefined;
   readonly why: string;
   readonly evidence: readonly Evidence[];
 }
@@ -62,19 +64,24 @@ function nodeSignals(view: NodeView): readonly Signal[] {
   if (ready === undefined || ready.status === 'True' || node.metadata.deletionTimestamp !== undefined) return [];
   const bound = [...view.podsOnNode(node.metadata.name)].filter((pod) => !isTerminal(pod));
   const loses = bound.filter((pod) => !isNodeBound(pod));
-  // No pod is lost with an empty node, nor with one that was drained or is being scaled down and holds only its daemons.
-  if (bound.length === 0 || (loses.length === 0 && isLeaving(node))) return [];
+  // No pod is lost with an empty node, nor with one that was drained or is being scaled down and holds only its daemons: that opens
+  // nothing, and ends nothing that was opened before.
+  const losesNothing = bound.length === 0 || (loses.length === 0 && isLeaving(node));
   const sinceMs = conditionTimeMs(ready) ?? createdNodeMs(node);
   const shutdown = shutdownEvidence(view, sinceMs);
   const cause: Cause =
     shutdown.length > 0 || /shutting down/i.test(ready.message ?? '') ? 'node_shutdown' : ready.status === 'Unknown' ? 'node_unreachable' : 'node_not_ready';
-  const pods = `${bound.length} ${bound.length === 1 ? 'pod is' : 'pods are'} bound to it`;
+  const pods = bound.length === 0 ? 'no pod is bound to it' : `${bound.length} ${bound.length === 1 ? 'pod is' : 'pods are'} bound to it`;
   return [
     signalOf(view, node.metadata.name, {
       cause,
       confidence: 'certain',
       fact: { value: `Ready=${ready.status}`, timeMs: sinceMs },
-      dueTimeMs: wasNeverReady(node, ready) ? createdNodeMs(node) + view.thresholds.scaleUpMs : sinceMs + view.thresholds.nodeNotReadyMs,
+      dueTimeMs: losesNothing
+        ? undefined
+        : wasNeverReady(node, ready)
+          ? createdNodeMs(node) + view.thresholds.scaleUpMs
+          : sinceMs + view.thresholds.nodeNotReadyMs,
       why: `${shortText(ready.message ?? ready.reason ?? '')}; ${pods}`,
       evidence: [
         fieldEvidence(node, 'status.conditions[Ready]', `${ready.status}: ${ready.reason ?? ''}: ${ready.message ?? ''}`, sinceMs),

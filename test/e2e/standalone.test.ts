@@ -170,7 +170,9 @@ const REFUSALS: readonly {
   },
   { name: 'an unknown variable', args: [], env: { PODTRAIL_API_PORT: '80' }, says: /PODTRAIL_API_PORT is no setting/ },
   { name: 'an unknown flag', args: ['standalone', '--fast'], says: /unknown option '--fast'\n[\s\S]*\(podtrail standalone --help/ },
-  { name: 'an unknown command', args: ['incidentz'], says: /there is no command incidentz; there are standalone, / },
+  { name: 'an unknown command', args: ['incidentz'], says: /there is no command incidentz; did you mean incidents\?/ },
+  { name: 'a word that is no command', args: ['frobnicate'], says: /there is no command frobnicate; there are standalone, / },
+  { name: 'an unknown command after flags', args: ['--log-level', 'info', 'incidetns'], says: /there is no command incidetns; did you mean incidents\?/ },
   {
     name: 'a cluster of an unknown context',
     args: ['--cluster', 'shop=nowhere'],

@@ -18,13 +18,13 @@ export const whyQuery = z.strictObject({
     .meta({ description: 'Name or uid of the pod.', examples: ['checkout-6c9f7d5b4-x2x7k'] }),
 });
 
-const VERDICTS = ['no_signal', 'below_threshold', 'pending', 'opens_next', 'member', 'explained_by_node', 'disabled', 'not_judged'] as const;
+const VERDICTS = ['no_signal', 'below_threshold', 'pending', 'opens_next', 'member', 'explained_by_node', 'disabled', 'not_judged', 'failed'] as const;
 
 const scenarioSchema = z.object({
   scenario: z.string().meta({ examples: ['container_exit'] }),
   verdict: z.enum(VERDICTS).meta({
     description:
-      'no_signal: it sees nothing wrong. below_threshold: wrong, but not enough for an incident. pending: an incident opens in opensInSeconds if nothing changes. opens_next: with the next record. member: part of `incident`. explained_by_node: an incident about its node tells it. disabled: by configuration. not_judged: it waits for a resource that podtrail does not see now.',
+      'no_signal: it sees nothing wrong. below_threshold: wrong, but not enough for an incident. pending: an incident opens in opensInSeconds if nothing changes. opens_next: with the next record. member: part of `incident`. explained_by_node: an incident about its node tells it. disabled: by configuration. not_judged: it waits for a resource that podtrail does not see now. failed: its rule threw, as the text and a dead letter say.',
   }),
   text: z.string().meta({ description: 'The same for a person.', examples: ['opens in 40 s if nothing changes'] }),
   cause: z.string().nullable(),

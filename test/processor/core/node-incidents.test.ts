@@ -74,6 +74,24 @@ test('a crash loop that looks like Running when its node is lost does not recove
   assert.equal(driver.replay.incidents().find(({ scenario }) => scenario === 'container_exit')?.state, 'open');
 });
 
+test('a lost node stays lost when its pods were moved away; an empty one opens nothing', () => {
+  const driver = createDriver();
+  driver.begin({ nodes: [node('True', driver.at(-9_000))], pods: [web(true, driver.at(-60))], events: [] });
+  driver.advance(60);
+  driver.change('MODIFIED', 'nodes', node('Unknown', driver.at(60)));
+  driver.advance(10);
+  driver.change('DELETED', 'pods', web(true, driver.at(-60)));
+  driver.advance(600);
+  const told = () => driver.replay.incidents().map(({ scenario, state, resolution }) => [scenario, state, resolution]);
+  assert.deepEqual(told(), [['node_lost', 'open', null]]);
+  driver.change('MODIFIED', 'nodes', node('True', driver.at(670)));
+  driver.advance(120);
+  assert.deepEqual(told(), [['node_lost', 'resolved', 'recovered']]);
+  driver.change('MODIFIED', 'nodes', node('Unknown', driver.at(790)));
+  driver.advance(600);
+  assert.equal(told().length, 1);
+});
+
 test('what still fails when the node is back speaks for itself once the node has been well for a while', () => {
   const driver = createDriver();
   driver.begin({ nodes: [node('True', driver.at(-9_000))], pods: [web(true, driver.at(-60))], events: [] });

@@ -98,3 +98,22 @@ test('disabled and muted are said with their reason', () => {
 });
 
 test('an unknown pod has no answer', () => assert.equal(whyPod(started([]).replay.state('cluster-uid')!, 'shop', 'none'), undefined));
+
+test('a rule that throws is a dead letter for the engine and a verdict for who asks; all others answer', () => {
+  const driver = started([running]);
+  const { tables } = driver.replay.state('cluster-uid')!;
+  const { rv, object } = tables.objects.pods.get('uid-ok')!;
+  // No projection lets this through: it stands for a mistake in a rule.
+  const broken = { ...object, status: { phase: 'Running', containerStatuses: [{ name: 'app', restartCount: 3, lastState: { terminated: { message: 7 } } }] } };
+  tables.objects.pods.set('uid-ok', { rv, object: broken as never });
+  tables.dirty.set('pod/uid-ok', 1);
+  driver.advance(5);
+  const letters = driver.replay.rows('dead_letters').map(({ code, log, reason }) => [code, log, reason]);
+  const failed = whyPod(driver.replay.state('cluster-uid')!, 'shop', 'ok')!.scenarios.filter(({ verdict }) => verdict === 'failed');
+  assert.ok(failed.length > 0 && failed.length < 13);
+  assert.deepEqual(
+    letters.map(([code, log]) => [code, log]),
+    failed.map(({ scenario }) => ['rule_threw', `rule:${scenario}`]),
+  );
+  for (const [at, { text }] of failed.entries()) assert.ok(text.includes(letters[at]?.[2] ?? '?'), text);
+});
