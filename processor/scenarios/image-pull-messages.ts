@@ -69,7 +69,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'image_corrupt',
     words:
-      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b|unsupported schema/,
+      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|digest of .{0,60}not match|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|(?<!pull and )unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b|unsupported schema/,
   },
   // The runtime's own socket: nothing is known of the registry.
   { cause: 'other', words: /dial unix|(?:containerd|docker|crio|dockershim)\.sock|cannot connect to the docker daemon|transport is closing/ },
@@ -91,7 +91,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'registry_network',
     words:
-      /no route to host|(?:network|host) is (?:unreachable|down)|connection timed out|connectex|dial (?:tcp|udp)[^"]{0,120}(?:timeout|timed out|deadline|permitted|denied)|proxyconnect|proxy authentication required|\b407\b|cannot assign requested address/,
+      /no route to host|(?:network|host) is (?:unreachable|down)|(?<!read: )connection timed out|connectex|dial (?:tcp|udp)[^"]{0,120}(?:timeout|timed out|deadline|permitted|denied)|proxyconnect|proxy authentication required|\b407\b|cannot assign requested address/,
   },
   {
     cause: 'registry_unavailable',
@@ -116,7 +116,7 @@ const FAMILIES: readonly Family[] = [
       /\b40[12]\b|unauthorized|unauthenticated|authentication (?:is )?required|payment required|not authori[sz]ed|no basic auth|insufficient_scope|(?:failed|unable) to (?:fetch|retrieve|get) .{0,20}token|failed to authorize|authorization failed|authorization token|invalid (?:username|token|credential)|incorrect username|(?<!permission )\bdenied\b|denied: permission|permission denied (?:for|on) |docker login|access token|has been disabled|not logged in/,
   },
   // The node's copy: its store has lost a part of it.
-  { cause: 'image_corrupt', confidence: 'likely', words: /error locating item named|layer not known/ },
+  { cause: 'image_corrupt', confidence: 'likely', words: /locating item named|layer not known|parent snapshot|failed to stat parent|image ref of snapshot/ },
   {
     cause: 'image_not_found',
     words:
@@ -124,6 +124,12 @@ const FAMILIES: readonly Family[] = [
   },
   // A page of HTML where JSON belongs: something in front of the registry answers in its place.
   { cause: 'registry_unavailable', confidence: 'likely', words: /invalid character '<'/ },
+  // The file system of the node refuses, whatever the layer holds.
+  {
+    cause: 'other',
+    words:
+      /(?:extract|register) layer.{0,600}(?:operation not (?:supported|permitted)|read-only file system|input\/output error|failed to mount|no such device)/,
+  },
   // What the runtime could not store or unpack, without a word about the content being wrong.
   { cause: 'image_corrupt', confidence: 'guess', words: /failed to (?:extract|register) layer|failed to unpack image/ },
 ];

@@ -58,7 +58,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\(1(?:3)?\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|failed to authenticate|AADSTS\d|identity not found|invalid role name|missing client token|wrong password|ret=-1(?:3)?\b/i,
+      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\((?:1|13|126)\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|failed to authenticate|AADSTS\d|identity not found|invalid role name|missing client token|wrong password|ret=-1(?:3)?\b/i,
     cause: 'access_denied',
   },
   {
