@@ -2,7 +2,7 @@
  * What changed just before (design D9). Changes are noticed when objects replace their earlier versions and kept for a while;
  * revisions of Deployments are dated by their ReplicaSets, so they are known over gaps and restarts too.
  */
-import type { Node, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
+import type { Node, Pod, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
 import type { WorkloadChange } from '../scenarios/scenario.ts';
 import type { Incident } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
@@ -21,10 +21,12 @@ export interface Change {
   readonly text: string;
   readonly by?: string;
   readonly diff?: readonly FieldChange[];
+  /** Of a node: its labels then, by which a pod may have been meant for it. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** A suspect: the change, how long before the first symptom, and how sure. */
-export interface SuspectedChange extends Omit<Change, 'timeMs'> {
+export interface SuspectedChange extends Omit<Change, 'timeMs' | 'labels'> {
   readonly time: string;
   readonly secondsBefore: number;
   readonly confidence: 'likely' | 'guess';
@@ -125,12 +127,19 @@ function autoscalerOf(state: ClusterState, workload: Workload, replicas: number)
 function noteNode(state: ClusterState, before: Node | undefined, after: Node | undefined): void {
   const timeMs = state.meta.streamTimeMs;
   const add = (kind: Change['kind'], node: Node, text: string): void =>
-    remember(state, NODES, { kind, object: name(node), timeMs, text: `${name(node)} ${text}` });
+    remember(state, NODES, { kind, object: name(node), timeMs, text: `${name(node)} ${text}`, labels: node.metadata.labels ?? {} });
   if (after === undefined) {
     if (before !== undefined) add('node_removed', before, 'was removed');
   } else if (before === undefined) {
     const createdMs = parseTimeMs(after.metadata.creationTimestamp) ?? 0;
-    if (timeMs - createdMs <= SUSPECT_MS) remember(state, NODES, { kind: 'node_added', object: name(after), timeMs: createdMs, text: `${name(after)} joined` });
+    if (timeMs - createdMs <= SUSPECT_MS)
+      remember(state, NODES, {
+        kind: 'node_added',
+        object: name(after),
+        timeMs: createdMs,
+        text: `${name(after)} joined`,
+        labels: after.metadata.labels ?? {},
+      });
   } else if (isReady(before) && !isReady(after)) add('node_lost', after, 'is not ready any more');
   else if (before.spec.unschedulable !== true && after.spec.unschedulable === true) add('node_cordoned', after, 'was cordoned');
   else {
@@ -199,7 +208,19 @@ function nodeChangesFor(state: ClusterState, incident: Incident): readonly Chang
   const named = new Set([...evidence.map(({ object }) => object), `Node ${shared.node ?? ''}`, ...(subject.kind === 'Node' ? [`Node ${subject.name}`] : [])]);
   const own = changes.filter(({ object }) => named.has(object));
   if (own.length > 0 || scenario !== 'scheduling_failure' || OF_NAMED_NODES.has(cause)) return own;
-  return changes;
+  const selector = selectorOf(state, incident);
+  return changes.filter(({ kind, labels = {} }) => {
+    // Nothing fails for a node more, but a new domain to spread over.
+    const harms = kind !== 'node_added' || cause === 'topology_spread';
+    return harms && Object.entries(selector).every(([key, value]) => labels[key] === value);
+  });
+}
+
+/** The nodeSelector of the pod that the evidence is about. */
+function selectorOf(state: ClusterState, { evidence }: Incident): Readonly<Record<string, string>> {
+  const pod = evidence.map(({ object }) => /^Pod (.+)$/.exec(object)?.[1]).find((found) => found !== undefined);
+  const uid = pod === undefined ? undefined : state.indexes.byName.pods.get(pod).at(-1);
+  return (uid === undefined ? undefined : (state.tables.objects.pods.get(uid)?.object as Pod | undefined))?.spec.nodeSelector ?? {};
 }
 
 /** Causes that the evidence lays on nodes by name: no other node is to blame. */
@@ -216,7 +237,7 @@ export function suspectedChange(state: ClusterState, incident: Incident): Suspec
     list.reduce<Change | undefined>((best, c) => (best === undefined || c.timeMs >= best.timeMs ? c : best), undefined);
   const change = latest(own) ?? latest(others);
   if (change === undefined) return undefined;
-  const { timeMs, ...rest } = change;
+  const { timeMs, labels: _labels, ...rest } = change;
   const secondsBefore = Math.max(0, Math.round((incident.firstSymptomMs - timeMs) / 1_000));
   return { ...rest, time: new Date(timeMs).toISOString(), secondsBefore, confidence: own.includes(change) ? 'likely' : 'guess' };
 }

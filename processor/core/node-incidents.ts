@@ -37,7 +37,9 @@ export function explainingNode(state: ClusterState, source: Source, signal: Pick
   if (node === undefined) return undefined;
   const membership = state.tables.sources.get(source.uid)?.memberOf[incidentKey(signal.track, signal.subject)];
   const member = membership && state.tables.members.get(memberKey(membership.id, source.uid));
-  return member !== undefined && member.firstMs < node.firstSymptomMs - LEAD_MS ? undefined : node;
+  // A pod that was over is over, whatever becomes of its node.
+  const leadMs = isOver(source.object as Pod) ? 0 : LEAD_MS;
+  return member !== undefined && member.firstMs < node.firstSymptomMs - leadMs ? undefined : node;
 }
 
 /**

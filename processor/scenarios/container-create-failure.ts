@@ -74,12 +74,15 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
 /** Containers of a bound pod that are not there, and neither status nor Event says why: the Events have expired, or were never to be had. */
 function silentStart(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
-  if (!isBound(pod) || isTerminal(pod) || pod.metadata.deletionTimestamp !== undefined || !isNotYetCreated(pod)) return [];
+  if (!isBound(pod) || (pod.status.phase ?? 'Pending') !== 'Pending' || pod.metadata.deletionTimestamp !== undefined || !isNotYetCreated(pod)) return [];
   const node = view.node(pod.spec.nodeName ?? '');
   const nodeFails = node === undefined ? view.inSync('nodes') : !isNodeReady(node);
   // A pull under way has a rule of its own.
   const last = view.events.findLast(({ reason }) => KUBELET_STEPS.includes(reason));
-  if (nodeFails || last?.reason === 'Pulling') return [];
+  // So has a container that was started and is held up by its postStart hook.
+  const isHookPending =
+    pod.spec.containers.some(({ lifecycle }) => lifecycle?.postStart !== undefined) && view.events.some(({ reason }) => reason === 'Started');
+  if (nodeFails || last?.reason === 'Pulling' || isHookPending) return [];
   const sinceMs = Math.max(
     last?.lastTimeMs ?? 0,
     timeOf(pod.status.startTime) ?? conditionTimeMs(conditionOf(pod, 'PodScheduled')) ?? createdMs(pod),

@@ -147,3 +147,20 @@ test('changes are forgotten after a day, also of what is gone', () => {
   driver.advance(2 * 3_600);
   assert.equal(kept(), 0);
 });
+
+test('a node that went away is blamed by the pods that could have used it, and a new one by nobody', () => {
+  const blamedFor = (selector: Record<string, string>) => {
+    const driver = createDriver();
+    const big = { ...node('n2'), metadata: { ...node('n2').metadata, labels: { pool: 'a' } } };
+    driver.begin({ nodes: [node('n1'), big], pods: [], events: [] });
+    driver.advance(30);
+    driver.change('DELETED', 'nodes', big);
+    driver.change('ADDED', 'nodes', node('n3'));
+    const pending = unschedulable(driver.at(30), '0/2 nodes are available: 2 Insufficient cpu.');
+    const spec = { nodeSelector: selector, containers: [{ name: 'app', image: 'a:1', resources: { requests: { cpu: '2' } } }] };
+    driver.change('ADDED', 'pods', { ...pending, spec });
+    driver.advance(70);
+    return blamed(driver.replay.incidents()[0])?.kind;
+  };
+  assert.deepEqual([blamedFor({}), blamedFor({ pool: 'b' })], ['node_removed', undefined]);
+});

@@ -92,6 +92,25 @@ test('a lost node stays lost when its pods were moved away; an empty one opens n
   assert.equal(told().length, 1);
 });
 
+test('a pod that was over before its node was lost stays what it was', () => {
+  const driver = createDriver();
+  const terminated = { exitCode: 4, reason: 'Error', startedAt: driver.at(20), finishedAt: driver.at(30) };
+  const over = rawPod('job-1', { ...containerStatus({ terminated }), phase: 'Failed' }, { restartPolicy: 'Never' });
+  driver.begin({ nodes: [node('True', driver.at(-9_000))], pods: [web(true, driver.at(-60))], events: [] });
+  driver.advance(30);
+  driver.change('ADDED', 'pods', over);
+  driver.advance(30);
+  driver.change('MODIFIED', 'nodes', node('Unknown', driver.at(60)));
+  driver.advance(60);
+  assert.deepEqual(
+    driver.replay.incidents().map(({ scenario, state }) => [scenario, state]),
+    [
+      ['container_exit', 'open'],
+      ['node_lost', 'open'],
+    ],
+  );
+});
+
 test('what still fails when the node is back speaks for itself once the node has been well for a while', () => {
   const driver = createDriver();
   driver.begin({ nodes: [node('True', driver.at(-9_000))], pods: [web(true, driver.at(-60))], events: [] });
