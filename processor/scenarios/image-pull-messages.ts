@@ -64,12 +64,12 @@ const FAMILIES: readonly Family[] = [
     cause: 'image_corrupt',
     detail: 'signature',
     words:
-      /signature ?validation|signatures? .{0,60}(?:required|verif|invalid|missing|mismatch|exists?)|no .{0,30}signatures?|not signed (?:in|by|with)|rejected by policy|source image rejected(?!: (?:error )?reading signature)|trust data|cosign|sigstore|notation\b/,
+      /signature ?validation|signatures? .{0,60}(?:required|verif|invalid|missing|mismatch|exists?)|no .{0,30}signatures?|not signed (?:in|by|with)|rejected by policy|source image rejected(?!: (?:error )?reading signature)|trust data|image verifier|cosign|sigstore|notation\b/,
   },
   {
     cause: 'image_corrupt',
     words:
-      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|digest of .{0,60}not match|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|(?<!pull and )unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b|unsupported schema/,
+      /unexpected (?:commit )?(?:digest|size)|digest (?:mismatch|did not match|does not match|verification)|not match .{0,40}digest|(?:blob )?size mismatch|wrong (?:blob )?(?:size|digest)|got digest|not match expected|diff ?ids?\b.{0,60}(?:match|claims)|config claims|invalid image config|image has no layers|unimplemented manifest|digest of .{0,60}not match|verification failed for digest|size validation|invalid (?:tar|gzip) ?header|(?:gzip|zstd|flate|archive\/tar): |checksum|wrong diff ?id|content digest .{0,120}not found|corrupt(?!s)|(?:extract|register|(?<!pull and )unpack) (?:layer|image).{0,600}unexpected eof|media ?type|unsupported (?:manifest|image-specific)|manifest[ _]invalid|schema ?(?:version )?1\b|unsupported schema/,
   },
   // The runtime's own socket: nothing is known of the registry.
   { cause: 'other', words: /dial unix|(?:containerd|docker|crio|dockershim)\.sock|cannot connect to the docker daemon|transport is closing/ },
@@ -77,7 +77,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'registry_tls',
     words:
-      /x509|certificate|\b(?:tls|ssl):|\bssl\b|http response to https client|http request (?:to an https server|was sent to https)|\btlsconfig\b|load ca (?:file|cert)|malformed http response|handshake failure/,
+      /x509|certificate|\b(?:tls|ssl):|\bssl\b|http response to https client|http request (?:to an https server|was sent to https)|\btlsconfig\b|\b(?:ca|cert) file|\bca cert|cert pool|malformed http response|handshake failure/,
   },
   // Access lists of registry endpoints, as Azure's says it.
   { cause: 'registry_network', detail: 'public_endpoint_acl', words: /client with ip .{0,60}not allowed|not in the (?:ip )?(?:allow|white) ?list/ },
@@ -91,7 +91,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'registry_network',
     words:
-      /no route to host|(?:network|host) is (?:unreachable|down)|(?<!read: )connection timed out|connectex|dial (?:tcp|udp)[^"]{0,120}(?:timeout|timed out|deadline|permitted|denied)|proxyconnect|proxy authentication required|\b407\b|cannot assign requested address/,
+      /no route to host|(?:network|host) is (?:unreachable|down)|registry \S+ is blocked|(?<!read: )connection timed out|connectex|dial (?:tcp|udp)[^"]{0,120}(?:timeout|timed out|deadline|permitted|denied)|proxyconnect|proxy authentication required|\b407\b|cannot assign requested address/,
   },
   {
     cause: 'registry_unavailable',
@@ -113,7 +113,7 @@ const FAMILIES: readonly Family[] = [
   {
     cause: 'registry_auth',
     words:
-      /\b40[12]\b|unauthorized|unauthenticated|authentication (?:is )?required|payment required|not authori[sz]ed|no basic auth|insufficient_scope|(?:failed|unable) to (?:fetch|retrieve|get) .{0,20}token|failed to authorize|authorization failed|authorization token|invalid (?:username|token|credential)|incorrect username|(?<!permission )\bdenied\b|denied: permission|permission denied (?:for|on) |docker login|access token|has been disabled|not logged in/,
+      /\b40[12]\b|unauthorized|unauthenticated|authentication (?:is )?required|payment required|not authori[sz]ed|no basic auth|insufficient_scope|(?:failed|unable) to (?:fetch|retrieve|get) .{0,20}token|failed to authorize|supported auth scheme|did not include a token|bearer (?:token|auth)|missing username or secret|get(?:ting)? (?:credentials|username and password)|authorization failed|authorization token|invalid (?:username|token|credential)|incorrect username|(?<!permission )\bdenied\b|denied: permission|permission denied (?:for|on) |docker login|access token|has been disabled|not logged in/,
   },
   // The node's copy: its store has lost a part of it.
   { cause: 'image_corrupt', confidence: 'likely', words: /locating item named|layer not known|parent snapshot|failed to stat parent|image ref of snapshot/ },

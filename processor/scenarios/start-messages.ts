@@ -37,18 +37,18 @@ const CONFIG: readonly Row[] = [
 
 /** The command could not be executed; crun and kata put it in words of their own, Windows in the host compute service's. */
 const EXEC =
-  /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output|argument list too long|text file busy|symbolic links)|finding executable|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|hcsshim::.{0,40}createprocess|createprocess: failure|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
+  /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output|argument list too long|text file busy|symbolic links)|finding executable|cannot find `.{0,80}` in \$path|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|hcsshim::.{0,40}createprocess|createprocess: failure|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
 
 /** The limit killed the process before it ran, or the runtime refuses to try; also of a sandbox, which lives in the pod's cgroup. */
 const MEMORY =
-  /was oom-?killed|oom-?killed \(|killed by oom|memory limit (?:is )?too low|minimum memory limit|set memory limit \d+ too low|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
+  /was oom-?killed|oom-?killed \(|killed by oom|memory limit (?:is )?too low|minimum memory limit|set memory limit \d+ too low|memory limit lower than|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
 
 /** A container: CreateContainerError, RunContainerError, StartError, ContainerCannotRun. Mounts come first, since the command comes after. */
 const CONTAINER: readonly Row[] = [
   [MEMORY, creates('memory_limit_too_low')],
   // Hooks and shims are the node's programs, not the pod's command.
   [
-    /(?:running|executing) (?:\w+ )?hook|hook (?:failed|#\d)|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs/i,
+    /(?:running|executing) (?:\w+ )?hook|hook (?:failed|#\d)|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs|mount `(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs|overlay)`/i,
     creates('runtime_error'),
   ],
   [
@@ -59,13 +59,16 @@ const CONTAINER: readonly Row[] = [
   [/(?:mount ?point|mounting|mount|mkdirat|mkdir).{0,400}read-?only file ?system/i, depends('readonly_volume')],
   [/directory onto a file|(?:mounting|mount ).{0,400}not a directory/i, depends('mount_failed')],
   [
-    /bind source path does not exist|not a shared (?:or slave )?mount|error mounting|rootfs_linux\.go:\d+: mounting|failed to (?:stat|mkdir|resolve symlink) |relabel failed|lsetxattr|mount `/i,
+    /bind source path does not exist|not a shared (?:or slave )?mount|error mounting|rootfs_linux\.go:\d+: mounting|failed to (?:stat|mkdir|resolve symlink) |relabel .{0,300}failed|relabel failed|image volume|recursive read-only mount|path does not exist and|lsetxattr|mount_setattr|idmap|mount `/i,
     depends('mount_failed'),
   ],
   [/seccomp|apparmor|selinux|keycreate|capabilit|\bcapset\b|apply caps|sysctl|no_?new_?priv|privileged/i, creates('security_policy')],
   [/runasnonroot|run as root|non-numeric user/i, creates('security_policy')],
   [EXEC, creates('bad_command')],
-  [/no command (?:or entrypoint )?(?:specified|provided)|nor any CMD or ENTRYPOINT|\bargs`? must not be empty/i, creates('missing_command')],
+  [
+    /no command (?:or entrypoint )?(?:specified|provided)|nor any CMD or ENTRYPOINT|\bargs`? must not be empty|executable path not specified/i,
+    creates('missing_command'),
+  ],
   [/is forbidden: user/i, creates('rbac_forbidden')],
 ];
 

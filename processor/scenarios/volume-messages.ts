@@ -37,7 +37,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   { pattern: /(?:does not contain|not contain) driver|CSINode/i, cause: 'volume_attach_failed' },
   {
     pattern:
-      /non-?existent (?:config|secret) key|couldn't find key|references? (?:to )?non-?existent|\bkey "[^"]*" (?:does not exist|not found)|does not point to a valid object/i,
+      /non-?existent (?:config|secret) key|couldn't find key|references? (?:to )?non-?existent|\bkey "[^"]*" (?:does not exist|not found)|does not point to a valid object|missing (?:key|ID) field|missing "[^"]+" in secret/i,
     cause: 'missing_key',
   },
   { pattern: /config ?maps? "[^"]*" not found|(?<![\w"'/.-])config ?maps?(?![\w-]).{0,120}(?:not found|does not exist)/i, cause: 'missing_configmap' },
@@ -69,7 +69,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   // A node or instance that cannot be found is no missing volume, nor is a disk whose device does not show up.
   {
     pattern:
-      /(?:instance|node|vm|virtual machine|server|droplet)s?\b[^:]{0,60}(?:not found|wasn't found|does not exist|could not be found)|not found by serial|device path|devicepath|attached but|find (?:disk on )?lun\b/i,
+      /(?:instance|node|vm|virtual machine|server|droplet)s?\b[^:]{0,60}(?:not found|wasn't found|does not exist|could not be found)|find (?:the )?(?:instance|node|vm|virtual machine|server)\b|split nodeid|not found by serial|device path|devicepath|attached but|find .{0,20}\bluns?\b/i,
     cause: 'volume_attach_failed',
   },
   {
