@@ -18,6 +18,12 @@ export const SCHEMA_VERSION = 1;
 /** A collector's pace of heartbeats, ms (design D2). Three missed in a row mean that podtrail was blind. */
 export const HEARTBEAT_INTERVAL_MS = 5_000;
 
+/**
+ * Pace of ticks while nothing else is written of a cluster, ms: what becomes an incident by waiting is noticed with the next record of any
+ * kind, and is to be in the API within 2 s.
+ */
+export const TICK_INTERVAL_MS = 1_000;
+
 /** Hard cap of one encoded record, bytes: below Kafka's default message.max.bytes of 1 048 588, with room for headers. */
 export const MAX_RECORD_BYTES = 900_000;
 
@@ -82,7 +88,13 @@ const sessionCounters = z.object({
   rejected: count,
   appended: count,
 });
-const heartbeat = z.object({ ...envelope, type: z.literal('HEARTBEAT'), sessions: z.array(sessionCounters) });
+const heartbeat = z.object({
+  ...envelope,
+  type: z.literal('HEARTBEAT'),
+  sessions: z.array(sessionCounters),
+  /** Says only how late it is: names no session, though they go on, and is no sign of their life. */
+  tick: z.literal(true).optional(),
+});
 /** First record of a run: what it is going to collect, and the version of the API server if it answered. */
 const runBegin = z.object({
   ...envelope,

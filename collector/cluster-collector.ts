@@ -38,6 +38,7 @@ export interface ClusterOptions {
   readonly maxBufferBytes: number;
   readonly rules: Readonly<Record<string, unknown>> | undefined;
   readonly heartbeatIntervalMs?: number | undefined;
+  readonly tickIntervalMs?: number | undefined;
 }
 
 export interface ClusterDeps {

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly flushIntervalMs: number;
   readonly stopTimeoutMs: number;
   readonly heartbeatIntervalMs?: number | undefined;
+  /** Default: no ticks. */
+  readonly tickIntervalMs?: number | undefined;
 }
 
 export interface RunDeps {
@@ -89,6 +91,13 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
     if (appender.hasRoom()) append({ type: 'HEARTBEAT', sessions: heart.beat(reflectors) });
   };
 
+  let written = 0;
+  const tick = (): void => {
+    const { pushed } = appender.counts();
+    if (pushed === written && appender.hasRoom()) append({ type: 'HEARTBEAT', sessions: [], tick: true });
+    written = appender.counts().pushed;
+  };
+
   const run = async (signal: AbortSignal): Promise<void> => {
     const onAbort = (): void => stop('stopped');
     signal.addEventListener('abort', onAbort);
@@ -97,11 +106,13 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
     if (options.rules !== undefined) append({ type: 'RULES', rules: options.rules });
     for (const resource of plan.skipped) append({ type: 'NOTE', resource, scope: '', code: 'cluster_scoped', message: skippedMessage(resource) });
     const heartbeats = setInterval(beat, options.heartbeatIntervalMs ?? HEARTBEAT_INTERVAL_MS);
+    const ticks = options.tickIntervalMs === undefined ? undefined : setInterval(tick, options.tickIntervalMs);
     await Promise.all([
       untilAborted(controller.signal),
       ...reflectors.map((reflector) => reflector.run(controller.signal).catch((error) => stop('failed', error))),
     ]);
     clearInterval(heartbeats);
+    clearInterval(ticks);
     signal.removeEventListener('abort', onAbort);
     beat();
     await drain(appender, options, deps.log);

@@ -109,7 +109,7 @@ function applyRecord(engine: Engine, record: ChangeRecord): void {
       emitCluster(state, emitter);
       break;
     case 'HEARTBEAT':
-      if (!applyHeartbeat(state, emitter, record)) break;
+      if (record.tick === true || !applyHeartbeat(state, emitter, record)) break;
       regain(engine, 'records_missing');
       scheduleSample(state);
       emitCluster(state, emitter);

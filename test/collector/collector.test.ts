@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { ChangeRecord } from '../../collector/change-record.ts';
@@ -135,6 +136,20 @@ describe('a run', () => {
       writer.records.every((record, index) => record.t >= (writer.records[index - 1]?.t ?? 0)),
       'observed time never goes back',
     );
+  });
+
+  test('ticks while nothing else is written, and only then', async () => {
+    const server = await serve();
+    const { writer, of } = await start({ to: { one: server.url }, heartbeatIntervalMs: 60_000, tickIntervalMs: 400 });
+    await waitFor('all watches', () => allWatching(of('one')));
+    const ticks = (): number => writer.records.filter((record) => record.type === 'HEARTBEAT' && record.tick === true && record.sessions.length === 0).length;
+    await waitFor('ticks', () => ticks() >= 2);
+    const before = ticks();
+    for (let change = 0; change < 25; change += 1) {
+      server.put('pods', { ...pod('a'), status: { message: String(change) } });
+      await delay(50); // several in every interval
+    }
+    assert.ok(ticks() - before <= 1, `${ticks() - before} ticks in three intervals with changes`);
   });
 
   test('carries the API server’s time, not this machine’s', async () => {

@@ -152,6 +152,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
       maxBufferBytes: random.pick([20_000, 100_000, 4_000_000]),
       flushIntervalMs: 50,
       stopTimeoutMs: 10_000,
+      tickIntervalMs: random.pick([undefined, 1_000]),
     };
     const deps = {
       api,

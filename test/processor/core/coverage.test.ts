@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChangeRecord, SessionRecord } from '../../../collector/change-record.ts';
-import { createDriver, rawPod, START_MS } from '../../helpers/driver.ts';
+import { containerStatus, createDriver, rawPod, START_MS } from '../../helpers/driver.ts';
 
 const coverageOf = (driver: ReturnType<typeof createDriver>, resource = 'pods') =>
   driver.replay
@@ -40,6 +40,32 @@ test('silence of the collector is blindness from its last sign of life, and a la
   driver.silence(60);
   driver.list('pods', [rawPod('a')]);
   assert.deepEqual(coverageOf(driver).at(-1), [70, 60, 'collector_silent']);
+});
+
+test('a tick lets time pass, and is no sign of life', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  const tick = (seconds: number): void => {
+    const { v, cluster, run } = driver.records[0] as ChangeRecord;
+    driver.push({ v, cluster, run, t: START_MS + seconds * 1_000, type: 'HEARTBEAT', sessions: [], tick: true });
+  };
+  tick(15);
+  assert.deepEqual(coverageOf(driver), [[0, 0, 'starting']], 'its sessions go on');
+  tick(16);
+  assert.deepEqual(coverageOf(driver).at(-1), [0, 'now', 'collector_silent']);
+});
+
+test('a tick fires what is due', () => {
+  const pending = rawPod('a', containerStatus({ waiting: { reason: 'CreateContainerError', message: 'context deadline exceeded' } }), {});
+  const incidents = [0, 1].map((ticks) => {
+    const driver = createDriver();
+    driver.begin({ pods: [pending] });
+    driver.advance(59);
+    const { v, cluster, run } = driver.records[0] as ChangeRecord;
+    if (ticks > 0) driver.push({ v, cluster, run, t: START_MS + 61_000, type: 'HEARTBEAT', sessions: [], tick: true });
+    return driver.replay.rows('incidents').map(({ scenario, openedTimeMs }) => [scenario, (openedTimeMs - START_MS) / 1_000]);
+  });
+  assert.deepEqual(incidents, [[], [['container_create_failure', 60]]]);
 });
 
 /** SESSION_END of the driver's last session of pods, complete until that many seconds ago. */
