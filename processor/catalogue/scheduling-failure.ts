@@ -88,7 +88,7 @@ export const SCHEDULING_FAILURE: ScenarioEntry = {
         [
           'Read the refusals: which quota, how much was requested, how much is used. "must specify" means that requests or limits are missing.',
           '看拒绝信息:哪个配额、申请了多少、已用多少;出现 must specify 说明 Pod 没写 requests/limits。',
-          'kubectl get events -n {namespace} --field-selector reason=FailedCreate --sort-by=.lastTimestamp',
+          'kubectl get events -n {namespace} --field-selector type=Warning --sort-by=.lastTimestamp',
         ],
         [
           'Look for what can go: pods that ended, old revisions, idle workloads.',

@@ -48,9 +48,9 @@ const PHRASES: Readonly<Record<Cause, string>> = {
 function evictedByKubelet(view: PodView): readonly Signal[] {
   const { pod } = view;
   if (pod.status.phase !== 'Failed') return [];
-  const message = pod.status.message ?? '';
-  const cause = evictionCause(message);
   const event = view.events.find(({ reason }) => reason === 'Evicted');
+  const message = pod.status.message || (event?.note ?? '');
+  const cause = evictionCause(message);
   const target = conditionOf(pod, 'DisruptionTarget');
   const finished = (pod.status.containerStatuses ?? []).flatMap(({ state }) => timeOf(state?.terminated?.finishedAt) ?? []);
   const sinceMs = conditionTimeMs(target) ?? event?.firstTimeMs ?? (Math.max(0, ...finished) || conditionTimeMs(conditionOf(pod, 'Ready'))) ?? createdMs(pod);

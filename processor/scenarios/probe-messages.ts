@@ -36,9 +36,9 @@ export function readUnhealthy(note: string): { readonly probe: ProbeName; readon
   return { probe, output: (match[2] ?? '').trim() };
 }
 
-/** The container had gone before the probe could run: says nothing of the probe or the application. */
+/** The container had gone before the probe could run, or went while it ran: says nothing of the probe or the application. */
 export function isProbeOrphan(output: string): boolean {
-  return /container (?:is )?not (?:created or )?running|stopped container|not in running state|(?:task|container) \S+ not found|no running task|no such container|already exited|container is in \w*exited/i.test(
+  return /container (?:is )?not (?:created or )?running|stopped container|not in running state|(?:task|container) \S+ not found|no running task|no such container|already exited|container is in \w*exited|code = Canceled|container \S+ is not running/i.test(
     output,
   );
 }
@@ -50,7 +50,7 @@ export function classifyProbe(output: string, kind: ProbeKind | undefined): Prob
 }
 
 function kindOfText(output: string): ProbeKind {
-  if (/^HTTP probe failed|^Get "?http|statuscode: \d/i.test(output)) return 'http';
+  if (/^HTTP probe failed|^Get "?http|status ?code:? \d/i.test(output)) return 'http';
   if (/^dial tcp/i.test(output)) return 'tcp';
   return /grpc|failed to connect service|service unhealthy/i.test(output) && !/^rpc error/.test(output) ? 'grpc' : 'exec';
 }
@@ -75,7 +75,7 @@ function classifyExec(output: string): ProbeVerdict {
 }
 
 function classifyNetwork(output: string): ProbeVerdict {
-  const status = /statuscode: (\d{3})/i.exec(output)?.[1];
+  const status = /status ?code:? (\d{3})\b/i.exec(output)?.[1];
   if (status !== undefined) return verdict('probe_http_status', '', Number(status));
   if (/couldn'?t find port|strconv\.Atoi|invalid port|unknown port|no port named/i.test(output))
     return verdict('other', 'its port is not one of the container');
@@ -84,6 +84,7 @@ function classifyNetwork(output: string): ProbeVerdict {
   if (/malformed HTTP/i.test(output)) return verdict('probe_http_status', 'its port does not speak HTTP');
   if (/does not implement the grpc health protocol|unknown service grpc\.health/i.test(output))
     return verdict('other', 'the server has no gRPC health service');
+  if (/stopped after \d+ redirects/i.test(output)) return verdict('probe_http_status');
   if (/code = NotFound desc = unknown service/i.test(output)) return verdict('probe_http_status', 'the server does not know the gRPC service it asks for');
   if (/no such host|invalid URL|unsupported protocol scheme/i.test(output)) return verdict('other', 'its host or URL is no address');
   if (/tls:|x509/i.test(output)) return verdict('probe_http_status', 'the TLS handshake with its port fails');

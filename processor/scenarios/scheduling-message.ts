@@ -90,7 +90,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: SchedulingC
     pattern: /unbound|persistentvolumeclaim|\bpvc\(?s?\)?\b|persistent ?volumes? to bind|ephemeral volume|enough free storage|storageclass|volumebinding/i,
     cause: 'unbound_volume',
   },
-  { pattern: /topology spread|podtopologyspread|evenpodsspread/i, cause: 'topology_spread' },
+  { pattern: /topology spread|podtopologyspread|evenpodsspread|spread ?constraint/i, cause: 'topology_spread' },
   { pattern: /pods? (?:anti-)?affinity|anti-affinity|interpodaffinity|affinity terms conflict/i, cause: 'affinity_mismatch' },
   { pattern: /scheduler-enforced node affinity/i, cause: 'affinity_mismatch' },
   { pattern: /free ports|host ?port|nodeports|podfitshostports/i, cause: 'host_port_conflict' },
@@ -113,9 +113,10 @@ function classifyReason(text: string, pod: Pod): Omit<SchedulingReason, 'count' 
   const insufficient = /\binsufficient ([a-z0-9][\w./-]*)/i.exec(text);
   if (insufficient !== null) return ofResource(insufficient[1] ?? '');
   if (/too many pods/i.test(text)) return { cause: 'too_many_pods', resource: 'pods' };
-  if (/noderesourcesfit|podfitsresources|resource fit failed|(?:not|have) enough resources?/i.test(text)) return { cause: 'insufficient_resources' };
-  // HAMi counts nodes by what its devices lack: CardInsufficientMemory, CardTimeSlicingExhausted, NodeInsufficientDevice.
-  if (/\b(?:Card[A-Z]\w+|NodeInsufficientDevice|NodeUnfitPod)\b/.test(text)) return { cause: 'extended_resource' };
+  if (/noderesourcesfit|podfitsresources|resource fit failed|(?:not|have) enough resources?|fargate capacity is unavailable/i.test(text))
+    return { cause: 'insufficient_resources' };
+  // HAMi counts nodes by what their devices lack (CardInsufficientMemory, NodeInsufficientDevice), or where none has registered.
+  if (/\b(?:Card[A-Z]\w+|NodeInsufficientDevice|NodeUnfitPod|node unregistered)\b/.test(text)) return { cause: 'extended_resource' };
   if (/taint/i.test(text)) return ofTaint(text);
   for (const { pattern, cause } of MEANINGS) if (pattern.test(text)) return { cause };
   if (/node ?selector|node ?affinity/i.test(text)) return { cause: selectsBy(pod) };

@@ -89,6 +89,11 @@ test('the remains of an eviction mean nothing once the workload has what it want
   assert.equal(young[0]?.recheckTimeMs, atMs(60));
 });
 
+test('a pod without a message is told by the Event', () => {
+  const [signal] = judge(gone({ message: undefined }), [], [seenEvent({ reason: 'Evicted', note: 'The node was low on resource: pids. ' })]);
+  assert.equal(signal?.cause, 'pid_pressure');
+});
+
 test('the kubelet announced it, but the pod has not ended yet', () => {
   assert.deepEqual(judge(pod(), [], [seenEvent({ reason: 'Evicted', note: LOW })]), []);
 });

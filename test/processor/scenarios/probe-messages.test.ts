@@ -7,6 +7,8 @@ import { classifyProbe, isProbeOrphan, probeKind, readUnhealthy } from '../../..
 const cases: readonly (readonly [ProbeKind, ProbeCause, boolean, string])[] = [
   ['http', 'probe_http_status', false, 'HTTP probe failed with statuscode: 503'],
   ['http', 'probe_http_status', false, 'HTTP probe failed with statuscode: 404'],
+  ['http', 'probe_http_status', false, 'HTTP probe failed with status code 503'],
+  ['http', 'probe_http_status', false, 'Get "http://10.1.2.3:8080/login": stopped after 10 redirects'],
   ['http', 'probe_connection_refused', false, 'Get "http://10.1.2.3:8080/healthz": dial tcp 10.1.2.3:8080: connect: connection refused'],
   ['http', 'probe_connection_refused', false, 'Get http://10.1.2.3:8080/healthz: dial tcp 10.1.2.3:8080: connect: connection refused'],
   ['http', 'probe_connection_refused', false, 'Get "http://10.1.2.3:8080/": read tcp 10.1.2.1:41000->10.1.2.3:8080: read: connection reset by peer'],
@@ -126,6 +128,8 @@ test('knows a probe that ran into a container that was gone', () => {
     'rpc error: code = Unknown desc = failed to exec in container: failed to load task: no running task found: task 1a2b not found: not found',
     'rpc error: code = Unknown desc = container not running (1a2b)',
     'cannot exec in a stopped container: unknown',
+    'failed to run in container - Exec setup failed - API error (500): Container 569bdd1b is not running',
+    'rpc error: code = Canceled desc = context canceled',
     'rpc error: code = Unknown desc = container is not created or running',
     'rpc error: code = Unknown desc = failed to exec in container: container is in CONTAINER_EXITED state',
   ];

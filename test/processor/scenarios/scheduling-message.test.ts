@@ -205,6 +205,13 @@ const cases: readonly Case[] = [
   { message: 'queue resource quota insufficient: insufficient cpu', cause: 'other' },
   { message: 'Insufficient quotas, quotaName: team-a, runtime: {"cpu":4}, used: {"cpu":4}', cause: 'other' },
   { message: '0/2 nodes are available: 2 Insufficient GPU Memory in one device.', cause: 'extended_resource' },
+  { message: '0/4 nodes are available: 3 node unregistered. preemption: 0/4 nodes are available: 4 No preemption victims found.', cause: 'extended_resource' },
+  { message: 'Fargate capacity is unavailable at this time. Please try again later', cause: 'insufficient_resources' },
+  {
+    message: 'Pod not supported on Fargate: volumes not supported: data not supported because: PVC data-web-0 not bound',
+    cause: 'unbound_volume',
+  },
+  { message: 'Pod not supported on Fargate: invalid SecurityContext fields: AllowPrivilegeEscalation', cause: 'other' },
   { message: '0/8 nodes are available: 3 CardInsufficientMemory, 5 node(s) had untolerated taint(s).', cause: 'extended_resource' },
   { message: 'pod group is not ready, 1 Pending, 1 minAvailable', cause: 'other', certain: false },
   { message: 'waiting for minCount pods from a gang to appear in scheduling queue', cause: 'other' },
