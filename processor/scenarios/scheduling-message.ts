@@ -193,17 +193,23 @@ export function rankReasons(message: SchedulingMessage, pod: Pod): { readonly ra
   const reasons = workers.length > 0 ? workers : message.reasons;
   const binding = reasons.find((reason) => isOfAll(reason, message)) ?? bindingResource(message, reasons);
   const meant = reasons.find((reason) => reason.cause === 'untolerated_taint' && isMeantFor(pod, reason.text));
-  // The node of a bound volume is none of those that conflict with it: it is among the others, and these are closed.
-  const isPinned = reasons.some((reason) => reason.cause === 'volume_topology');
+  const closed = reasons.filter(({ cause }) => cause === 'no_available_node').reduce((sum, { count }) => sum + count, 0);
+  const isMuchClosed = message.total !== undefined && closed >= message.total * CLOSED_SHARE;
   const rank = (reason: SchedulingReason): number => {
     if (reason === binding) return -1;
-    if (isPinned && reason.cause === 'no_available_node') return ORDER.indexOf('volume_topology') - 0.5;
+    if (reason.cause === 'no_available_node' && isMuchClosed) return ORDER.indexOf('volume_topology') - 0.5;
     return reason === meant ? ORDER.indexOf('node_selector_mismatch') - 0.5 : ORDER.indexOf(reason.cause);
   };
   const ranked = [...reasons].sort((a, b) => rank(a) - rank(b) || b.count - a.count);
   const families = new Set(ranked.map((reason) => familyOf(reason.cause)));
   return { ranked, certain: families.size === 1 && ranked[0]?.cause !== 'other' };
 }
+
+/**
+ * The node of a bound volume or of a selected pool is none of those that conflict with it, so it is among the others: where as many as
+ * these are closed, it is one of them. A single closed node among many is a bystander.
+ */
+const CLOSED_SHARE = 1 / 4;
 
 /** Said of the pod as a whole, or of every node; before 1.19 a node could count under several filters, so others may be named too. */
 function isOfAll({ cause, count }: SchedulingReason, { total }: SchedulingMessage): boolean {

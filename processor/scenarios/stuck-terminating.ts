@@ -6,7 +6,7 @@
  * Cannot see: unmounts that hang (the kubelet only logs them), processes in uninterruptible sleep, containers that outlive a forced deletion.
  */
 import type { ContainerStatus, Node, PersistentVolumeClaim, Pod } from '../../collector/objects.ts';
-import { conditionOf, conditionTimeMs, isBound, isNodeReady, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, isBound, isNodeReady, isTerminal, timeOf } from './conditions.ts';
 import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, subjectText, tableEvidence } from './evidence.ts';
 import type { Confidence, Evidence, PodView, Scenario, SeenEvent, Signal } from './scenario.ts';
 
@@ -54,6 +54,9 @@ function stuckSignal(view: PodView, deletionMs: number): Signal {
   };
 }
 
+/** The kubelet tries again, and says so, at least this often, ms: its back-off between syncs of a pod ends at 5 min. */
+const KILL_RETRY_MS = 300_000;
+
 /** What holds the pod, in the order in which its end proceeds: the kubelet stops containers, tears down volumes, then finalizers count. */
 function holdOf(view: PodView): Hold {
   const { pod, events } = view;
@@ -66,6 +69,8 @@ function holdOf(view: PodView): Hold {
   }
   const killFailed = events.filter(({ reason }) => reason === 'FailedKillPod' || reason === 'ExceededGracePeriod').at(-1);
   if (alive.length > 0) return killFailedHold(view, alive, killFailed);
+  // The kubelet still tries to tear the sandbox down: nobody is asked for the finalizers before that.
+  if (killFailed !== undefined && !isTerminal(pod) && view.nowMs - killFailed.lastTimeMs <= KILL_RETRY_MS) return killFailedHold(view, [], killFailed);
   const finalizers = pod.metadata.finalizers ?? [];
   if (finalizers.length > 0) {
     return {

@@ -117,6 +117,23 @@ const cases: readonly Case[] = [
     certain: false,
   },
   {
+    message: "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match Pod's node affinity/selector.",
+    cause: 'no_available_node',
+    pod: selecting,
+    certain: false,
+  },
+  {
+    message:
+      "0/4 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 1 node(s) had untolerated taint {a: b}, 2 node(s) didn't match Pod's node affinity/selector.",
+    cause: 'no_available_node',
+    pod: selecting,
+  },
+  {
+    message: "0/5 nodes are available: 1 node(s) were unschedulable, 4 node(s) didn't match Pod's node affinity/selector.",
+    cause: 'node_selector_mismatch',
+    pod: selecting,
+  },
+  {
     message: "0/4 nodes are available: 1 node(s) had untolerated taint {team: data}, 3 node(s) didn't match Pod's node affinity/selector.",
     cause: 'node_selector_mismatch',
     pod: selecting,

@@ -78,6 +78,16 @@ const cases: readonly Case[] = [
     ],
     cause: 'kill_failed',
   },
+  ...[
+    { name: 'the sandbox cannot be torn down: the finalizers wait for that', phase: 'Running', last: -60, cause: 'kill_failed' },
+    { name: 'the sandbox could not be torn down at first', phase: 'Running', last: -301, cause: 'finalizer' },
+    { name: 'the kubelet is done with it, whatever it said before', phase: 'Succeeded', last: -60, cause: 'finalizer' },
+  ].map(({ name, phase, last, cause }) => ({
+    name,
+    pod: deleting({ metadata: { finalizers: ['x/y'] }, status: { phase }, app: ended }),
+    events: [seenEvent({ reason: 'FailedKillPod', note: 'failed to "KillPodSandbox"', fieldPath: '', first: -400, last })],
+    cause,
+  })),
   { name: 'the node is not ready', pod: deleting(), objects: [down], cause: 'node_failure', confidence: 'certain' },
   { name: 'the node is gone', pod: deleting(), objects: [], cause: 'node_failure' },
   {
