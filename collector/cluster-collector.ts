@@ -55,6 +55,8 @@ export interface ClusterCollector {
   /** Runs until the signal aborts, then drains. Rejects only for what no retry helps: a change log that refuses, or a bug. */
   run(signal: AbortSignal): Promise<void>;
   status(): ClusterStatus;
+  /** Change records that wait for the change log. */
+  bufferedBytes(): number;
 }
 
 /** Between two looks at the identity while all is well. */
@@ -125,7 +127,11 @@ export function createClusterCollector(cluster: ClusterConfig, options: ClusterO
     connection.close();
   };
 
-  return { run, status: () => buildStatus(cluster.name, connection.server(), connected, reason, clusterRun) };
+  return {
+    run,
+    status: () => buildStatus(cluster.name, connection.server(), connected, reason, clusterRun),
+    bufferedBytes: () => clusterRun?.bufferedBytes() ?? 0,
+  };
 }
 
 function runOptions(config: CollectorConfig, plan: TargetPlan) {

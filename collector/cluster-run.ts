@@ -46,6 +46,8 @@ export interface ClusterRun {
   /** Runs until the signal aborts; then drains. Rejects if it cannot go on: another cluster, a log that refuses, a bug. */
   run(signal: AbortSignal): Promise<void>;
   reflectors(): readonly Reflector[];
+  /** Change records that wait for the change log. */
+  bufferedBytes(): number;
 }
 
 export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun {
@@ -86,7 +88,6 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
   });
 
   const beat = (): void => {
-    deps.metrics.buffered(cluster.name, appender.counts().bufferedBytes);
     // Without room nothing is received, so there is nothing to vouch for; and the buffer must not grow by its own heartbeats.
     if (appender.hasRoom()) append({ type: 'HEARTBEAT', sessions: heart.beat(reflectors) });
   };
@@ -118,7 +119,7 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
     await drain(appender, options, deps.log);
     if (end?.error !== undefined) throw end.error;
   };
-  return { run, reflectors: () => reflectors };
+  return { run, reflectors: () => reflectors, bufferedBytes: () => appender.counts().bufferedBytes };
 }
 
 /** What a record of the run as a whole says, without the envelope. */

@@ -70,7 +70,7 @@ export function createCollector(options: CollectorOptions, deps: CollectorDeps):
     random,
     source: deps.source ?? createKubeConfigSource(),
     identities: createIdentityRegistry(),
-    metrics: createCollectorMetrics(deps.registry, () => watchAges(clusters)),
+    metrics: createCollectorMetrics(deps.registry, { watchAges: () => watchAges(clusters), buffers: () => buffersOf(clusters) }),
   };
   const maxBufferBytes = Math.max(MIN_BUFFER_BYTES, Math.floor(config.bufferBytes / Math.max(1, config.clusters.length)));
   const { rules, heartbeatIntervalMs } = options;
@@ -99,6 +99,10 @@ function endProcess(error: Error): void {
   setImmediate(() => {
     throw error;
   });
+}
+
+function* buffersOf(clusters: readonly ClusterCollector[]): Iterable<{ readonly cluster: string; readonly bytes: number }> {
+  for (const cluster of clusters) yield { cluster: cluster.status().name, bytes: cluster.bufferedBytes() };
 }
 
 /** Observed time is the API server's: near enough to this machine's for an age that is watched in minutes. */

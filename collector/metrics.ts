@@ -9,6 +9,13 @@ export interface WatchAge {
   readonly ageSeconds: number;
 }
 
+/** What is read at scrape time. */
+export interface CollectorGauges {
+  watchAges(): Iterable<WatchAge>;
+  /** Bytes that wait for the change log. */
+  buffers(): Iterable<{ readonly cluster: string; readonly bytes: number }>;
+}
+
 /** What became of the items and watch events received; the three counters of a session's balance. */
 export interface Outcomes {
   readonly received: number;
@@ -24,11 +31,10 @@ export interface CollectorMetrics {
   outcomes(cluster: string, resource: Resource, added: Outcomes): void;
   acknowledged(cluster: string, records: number, bytes: number, seconds: number): void;
   appendFailed(cluster: string): void;
-  buffered(cluster: string, bytes: number): void;
 }
 
-/** Registers podtrail_collector_*. `watchAges` is called at every scrape; of several scopes of a resource the oldest counts. */
-export function createCollectorMetrics(registry: Registry, watchAges: () => Iterable<WatchAge>): CollectorMetrics {
+/** Registers podtrail_collector_*. Of several scopes of a resource the oldest watch counts. */
+export function createCollectorMetrics(registry: Registry, gauges: CollectorGauges): CollectorMetrics {
   const registers = [registry];
   const labelNames = ['cluster', 'resource'] as const;
   const counter = <L extends string>(name: string, help: string, labels: readonly L[]) =>
@@ -44,7 +50,6 @@ export function createCollectorMetrics(registry: Registry, watchAges: () => Iter
   const records = counter('acknowledged_records_total', 'Change records the change log acknowledged.', ['cluster']);
   const bytes = counter('acknowledged_bytes_total', 'Bytes of change records the change log acknowledged.', ['cluster']);
   const appendFailures = counter('append_failures_total', 'Appends to the change log that failed and were tried again.', ['cluster']);
-  const buffer = new Gauge({ name: 'podtrail_collector_buffer_bytes', help: 'Change records waiting for the change log.', labelNames: ['cluster'], registers });
   const latency = new Histogram({
     name: 'podtrail_collector_append_duration_seconds',
     help: 'From handing a batch to the change log to its acknowledgement, retries included.',
@@ -52,21 +57,7 @@ export function createCollectorMetrics(registry: Registry, watchAges: () => Iter
     buckets: [0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1, 5, 30],
     registers,
   });
-  new Gauge({
-    name: 'podtrail_collector_watch_age_seconds',
-    help: 'Time since anything came on the watch, bookmarks included.',
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      const oldest = new Map<string, WatchAge>();
-      for (const age of watchAges()) {
-        const key = `${age.cluster}/${age.resource}`;
-        if (age.ageSeconds >= (oldest.get(key)?.ageSeconds ?? 0)) oldest.set(key, age);
-      }
-      for (const { cluster, resource, ageSeconds } of oldest.values()) this.set({ cluster, resource }, ageSeconds);
-    },
-  });
+  registerGauges(registry, gauges);
 
   return {
     listed: (cluster, resource) => lists.inc({ cluster, resource }),
@@ -84,6 +75,34 @@ export function createCollectorMetrics(registry: Registry, watchAges: () => Iter
       latency.observe({ cluster }, seconds);
     },
     appendFailed: (cluster) => appendFailures.inc({ cluster }),
-    buffered: (cluster, size) => buffer.set({ cluster }, size),
   };
+}
+
+function registerGauges(registry: Registry, { watchAges, buffers }: CollectorGauges): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'podtrail_collector_buffer_bytes',
+    help: 'Change records waiting for the change log.',
+    labelNames: ['cluster'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { cluster, bytes } of buffers()) this.set({ cluster }, bytes);
+    },
+  });
+  new Gauge({
+    name: 'podtrail_collector_watch_age_seconds',
+    help: 'Time since anything came on the watch, bookmarks included.',
+    labelNames: ['cluster', 'resource'],
+    registers,
+    collect() {
+      this.reset();
+      const oldest = new Map<string, WatchAge>();
+      for (const age of watchAges()) {
+        const key = `${age.cluster}/${age.resource}`;
+        if (age.ageSeconds >= (oldest.get(key)?.ageSeconds ?? 0)) oldest.set(key, age);
+      }
+      for (const { cluster, resource, ageSeconds } of oldest.values()) this.set({ cluster, resource }, ageSeconds);
+    },
+  });
 }

@@ -2,7 +2,13 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { TableName } from '../sql/rows.ts';
 
-/** What is read at scrape time. */
+/** What is asked at scrape time. */
+export interface GaugeSource {
+  status(): ProcessorGauges;
+  /** Lets the status know where the log ends by now: a batch in hand knows only where it ended when that was read. Never rejects. */
+  observeEnds(): Promise<void>;
+}
+
 export interface ProcessorGauges {
   readonly pendingRows: number;
   readonly partitions: readonly {
@@ -26,8 +32,8 @@ export interface ProcessorMetrics {
   gap(partition: number): void;
 }
 
-/** Registers podtrail_processor_*. `gauges` is called at every scrape. */
-export function createProcessorMetrics(registry: Registry, gauges: () => ProcessorGauges, now: () => number): ProcessorMetrics {
+/** Registers podtrail_processor_*. */
+export function createProcessorMetrics(registry: Registry, gauges: GaugeSource, now: () => number): ProcessorMetrics {
   const registers = [registry];
   const prefix = 'podtrail_processor_';
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
@@ -68,16 +74,17 @@ export function createProcessorMetrics(registry: Registry, gauges: () => Process
   };
 }
 
-function registerGauges(registry: Registry, gauges: () => ProcessorGauges, now: () => number): void {
+function registerGauges(registry: Registry, gauges: GaugeSource, now: () => number): void {
   const gauge = (name: string, help: string, labelNames: readonly string[], read: (g: Gauge, values: ProcessorGauges) => void): void => {
     const created: Gauge = new Gauge({
       name: `podtrail_processor_${name}`,
       help,
       labelNames: [...labelNames],
       registers: [registry],
-      collect() {
+      async collect() {
+        await gauges.observeEnds();
         created.reset();
-        read(created, gauges());
+        read(created, gauges.status());
       },
     });
   };

@@ -107,6 +107,11 @@ export class Partition {
     return Math.max(0, Number(this.#end - this.#nextOffset));
   }
 
+  /** The log ends there, or further. */
+  observeEnd(end: bigint): void {
+    if (end > this.#end) this.#end = end;
+  }
+
   get checkpointTimeMs(): number {
     return this.#done.timeMs;
   }

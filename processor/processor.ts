@@ -110,6 +110,26 @@ async function boundsNow(reader: ChangeLogReader, partition: number, { earliest,
   return { earliest, end: newest > end ? newest : end };
 }
 
+/** Longest time that a scrape waits for the log to say where it ends, ms; after that, what is known counts. */
+const OBSERVE_ENDS_MS = 1_000;
+
+/** One question at a time, whoever asks: a log that does not answer is not asked more often for being scraped. */
+function createEndObserver(reader: ChangeLogReader, partitions: ReadonlyMap<number, Partition>): () => Promise<void> {
+  let asking: Promise<void> | undefined;
+  const ask = async (): Promise<void> => {
+    const ends = await reader.endOffsets();
+    for (const [number, partition] of partitions) partition.observeEnd(ends.get(number) ?? 0n);
+  };
+  return async () => {
+    asking ??= ask()
+      .catch(() => undefined)
+      .finally(() => {
+        asking = undefined;
+      });
+    await Promise.race([asking, delay(OBSERVE_ENDS_MS, undefined, { ref: false })]);
+  };
+}
+
 function describeStatus(pendingRows: number, partitions: ReadonlyMap<number, Partition>): ProcessorStatus {
   const clusters = [...partitions.values()].flatMap((partition) => [...partition.clusters]);
   return {
@@ -138,7 +158,7 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
     failWith = reject;
   });
   const status = (): ProcessorStatus => describeStatus(sink.pendingRows, partitions);
-  const metrics = createProcessorMetrics(deps.registry, status, now);
+  const metrics = createProcessorMetrics(deps.registry, { status, observeEnds: createEndObserver(reader, partitions) }, now);
   const sink = new RowSink(config, { client, log, metrics, onFatal: failWith });
   const partitionDeps = { client, maxStoreBytes: deps.store.maxBytes, log, sink, metrics, now, stopping: stopping.signal, onFatal: failWith };
   let running: Promise<void> | undefined;

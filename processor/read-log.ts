@@ -13,7 +13,7 @@ export interface ReadLog {
  * Hands over every record in the order of its partition. The reader is stopped when this returns; give it a consumer group of its
  * own, or it takes partitions from others. Rejects as the reader does, and with what `take` throws.
  */
-export async function readToEnd(reader: ChangeLogReader, take: (records: readonly LogRecord[]) => void): Promise<ReadLog> {
+export async function readToEnd(reader: ChangeLogReader, take: (records: readonly LogRecord[], partition: number) => void): Promise<ReadLog> {
   const pending = new Set((await reader.endOffsets()).keys());
   const ends = new Map<number, bigint>();
   const next = new Map<number, bigint>();
@@ -40,7 +40,10 @@ export async function readToEnd(reader: ChangeLogReader, take: (records: readonl
     async batch({ partition, records }, heartbeat) {
       const end = ends.get(partition) ?? 0n;
       const from = next.get(partition) ?? 0n;
-      take(records.filter(({ offset }) => offset >= from && offset < end));
+      take(
+        records.filter(({ offset }) => offset >= from && offset < end),
+        partition,
+      );
       const last = records.at(-1);
       if (last !== undefined) advance(partition, last.offset + 1n);
       await heartbeat();

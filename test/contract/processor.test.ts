@@ -230,6 +230,17 @@ test('records that the log no longer has are reported, and reading goes on at th
   assert.deepEqual(blind, [{ from_time: '2026-01-15T12:02:35.000Z', to_time: '2026-01-15T12:17:22.000Z' }], 'until the next full list');
 });
 
+test('the lag is of the log as it is now, whatever is in hand: a processor that stands still falls behind', async () => {
+  const log = logOf(HISTORY);
+  const store = await freshStore();
+  const run = startRun(store.client, log, { batchSize: 0 }); // assigned, and then handed nothing
+  while ((await run.lag()) === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await run.lag(), HISTORY.length);
+  log.append(HISTORY.at(-1) as ChangeRecord);
+  assert.equal(await run.lag(), HISTORY.length + 1);
+  await run.processor.stop();
+});
+
 test('status names partitions and clusters with their lag', async () => {
   const { client } = await freshStore();
   const log = logOf(HISTORY);

@@ -3,25 +3,21 @@
  * processor is killed in the middle and another one started. What the API then tells is what one undisturbed replay tells.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createClient } from '@clickhouse/client';
-import kafkajs from 'kafkajs';
 import { stringify } from 'yaml';
-import { createKafkaChangeLog } from '../../collector/change-log/kafka-change-log.ts';
 import { changeLogConfig, type KafkaOptions } from '../../collector/change-log/config.ts';
-import { type ChangeRecord, decodeChangeRecord } from '../../collector/change-record.ts';
-import { readToEnd } from '../../processor/read-log.ts';
+import { decodeChangeRecord } from '../../collector/change-record.ts';
 import { createReplay, type IncidentJson } from '../../processor/replay.ts';
+import { startChdbProcess } from '../helpers/chdb-process.ts';
 import { TEST_SERVER_URL } from '../helpers/clickhouse.ts';
 import { fakeKubeconfig, type FakeApiServer, startFakeApiServer } from '../helpers/fake-api-server.ts';
 import { startKafka } from '../helpers/kafka-broker.ts';
 import { createPlayedCase, type PlayedCase } from '../helpers/played-case.ts';
 import { type Cli, getJson, runCli, startCli, waitForLine, waitUntil } from '../helpers/podtrail-cli.ts';
-import { silentLog } from '../helpers/silent-log.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
+import { readTopic } from '../helpers/topic-contents.ts';
+import { uidInPartition } from '../helpers/uid-in-partition.ts';
 
 const PLAY_SECONDS = 30;
 const KILL_AFTER_SECONDS = 12;
@@ -46,26 +42,10 @@ interface Cluster {
   readonly played: PlayedCase;
 }
 
-/** A uid whose records Kafka puts into this partition, so that every partition has a cluster and every processor some work. */
-function uidInPartition(name: string, partition: number): string {
-  const choose = kafkajs.Partitioners.DefaultPartitioner();
-  const partitionMetadata = Array.from({ length: PARTITIONS }, (_, partitionId) => ({
-    partitionErrorCode: 0,
-    partitionId,
-    leader: 1,
-    replicas: [1],
-    isr: [1],
-  }));
-  for (let attempt = 0; ; attempt++) {
-    const uid = `${name}-${attempt}`;
-    if (choose({ topic: TOPIC, partitionMetadata, message: { key: uid, value: '' } } as never) === partition) return uid;
-  }
-}
-
 async function startClusters(): Promise<Cluster[]> {
   return Promise.all(
     CASES.map(async ({ name, fromSeconds }, index) => {
-      const uid = uidInPartition(name, index);
+      const uid = uidInPartition(name, index, PARTITIONS);
       const server = await startFakeApiServer({ clusterUid: uid });
       after(() => server.close());
       return { name, uid, server, played: createPlayedCase(server, name, fromSeconds, PLAY_SECONDS) };
@@ -83,13 +63,7 @@ async function startClickHouse(): Promise<string> {
     });
     return TEST_SERVER_URL;
   }
-  const script = fileURLToPath(new URL('../helpers/chdb-http.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, '--directory', tempFolder().path], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  after(kill);
-  const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
-  return chunk.toString().trim();
+  return startChdbProcess(tempFolder().path);
 }
 
 /** Partitions that a processor has, by its own metrics. */
@@ -120,20 +94,6 @@ const byKey = (a: IncidentJson, b: IncidentJson): number => (`${a.cluster}/${a.i
 function common(incident: IncidentJson, like: IncidentJson): object {
   const entries = Object.keys(like).map((key) => [key, incident[key as keyof IncidentJson]]);
   return { ...Object.fromEntries(entries), pods: [...incident.pods].sort((a, b) => (a.uid < b.uid ? -1 : 1)) };
-}
-
-async function readTopic(options: KafkaOptions): Promise<ChangeRecord[]> {
-  const log = createKafkaChangeLog(options, { log: silentLog });
-  const records: ChangeRecord[] = [];
-  await readToEnd(log.reader({ groupId: `${TOPIC}.reader` }), (batch) => {
-    for (const { value } of batch) {
-      const decoded = decodeChangeRecord(value);
-      assert.ok(decoded.ok);
-      records.push(decoded.record);
-    }
-  });
-  await log.close();
-  return records;
 }
 
 interface Balance {
@@ -220,7 +180,13 @@ test('collector, processors and api over Kafka and ClickHouse tell what one repl
   assert.deepEqual([...items].sort(byKey).map(essence), [...expected].sort(byKey).map(essence));
 
   const replay = createReplay();
-  for (const record of await readTopic(changeLogConfig.parse(changeLog) as KafkaOptions)) replay.push(record);
+  for (const records of (await readTopic(changeLogConfig.parse(changeLog) as KafkaOptions)).values()) {
+    for (const { value } of records) {
+      const decoded = decodeChangeRecord(value);
+      assert.ok(decoded.ok);
+      replay.push(decoded.record);
+    }
+  }
   const replayed = replay.incidents().sort(byKey);
   assert.deepEqual(
     [...items].sort(byKey).map((incident, i) => common(incident, replayed[i] ?? incident)),

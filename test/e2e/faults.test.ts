@@ -5,22 +5,19 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogRecord } from '../../collector/change-log/change-log.ts';
 import type { KafkaOptions } from '../../collector/change-log/config.ts';
 import { changeLogConfig } from '../../collector/change-log/config.ts';
-import { createKafkaChangeLog } from '../../collector/change-log/kafka-change-log.ts';
-import type { Replay } from '../../processor/replay.ts';
 import { openClickHouse } from '../../sql/client.ts';
 import { retentionConfig, storeConfig } from '../../sql/config.ts';
 import { migrate } from '../../sql/migrate.ts';
 import { startChdbHttp } from '../helpers/chdb-http.ts';
 import { type FakeApiServer, fakeKubeconfig, startFakeApiServer } from '../helpers/fake-api-server.ts';
-import { assertKnowsAll, createFleetPlayer } from '../helpers/fleet.ts';
+import { assertComplete, createFleetPlayer, waitUntilTaken } from '../helpers/fleet.ts';
 import { startKafka } from '../helpers/kafka-broker.ts';
 import { assertStoreIsReplay, readLogDirectory } from '../helpers/log-oracle.ts';
 import { type PodtrailProcess, readMetric, startPodtrail, waitWhile } from '../helpers/podtrail-process.ts';
-import { silentLog } from '../helpers/silent-log.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
+import { readTopic } from '../helpers/topic-contents.ts';
 
 /** How long what is down stays down, s. */
 const OUTAGE_SECONDS = Number(process.env['PODTRAIL_TEST_OUTAGE_SECONDS'] ?? 10);
@@ -41,8 +38,7 @@ function urlOf(podtrail: PodtrailProcess): string {
 
 /** Everything that a server holds has come as far as the tables. */
 async function settle(server: FakeApiServer, collector: PodtrailProcess, processor: PodtrailProcess): Promise<void> {
-  await waitWhile('all watches are open', collector, () => server.watching('pods') > 0 && server.watching('events') > 0 && server.watching('replicasets') > 0);
-  await delay(500);
+  await waitUntilTaken(server, collector);
   await waitWhile('no change waits for the log', collector, async () => (await readMetric(urlOf(collector), 'podtrail_collector_buffer_bytes')) === 0);
   await waitWhile('the processor has caught up', processor, async () => (await readMetric(urlOf(processor), 'podtrail_processor_lag_records')) === 0);
 }
@@ -50,33 +46,6 @@ async function settle(server: FakeApiServer, collector: PodtrailProcess, process
 async function assertStops(podtrail: PodtrailProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   podtrail.kill(signal);
   assert.deepEqual(await podtrail.exited, { code: 0, signal: null }, podtrail.output().slice(-2_000));
-}
-
-async function assertComplete(server: FakeApiServer, replay: Replay): Promise<void> {
-  const state = replay.state('uid-of-kube-system');
-  assert.ok(state !== undefined, 'the cluster is unknown');
-  await assertKnowsAll(server, state);
-  assert.ok(replay.rows('incidents').length > 0);
-}
-
-/** Partition 0 of a topic, read by the real reader. */
-async function readTopic(options: KafkaOptions): Promise<LogRecord[]> {
-  const log = createKafkaChangeLog(options, { log: silentLog });
-  const reader = log.reader({ groupId: 'oracle' });
-  const records: LogRecord[] = [];
-  const running = reader.run({
-    assigned: async ({ earliest }) => earliest,
-    batch: async (batch) => {
-      records.push(...batch.records);
-      if ((records.at(-1)?.offset ?? 0n) + 1n >= batch.end) void reader.stop();
-      return undefined;
-    },
-    revoked: async () => undefined,
-    outOfRange: async () => assert.fail('records are gone'),
-  });
-  await running;
-  await log.close();
-  return records;
 }
 
 test('a broker that is down, a ClickHouse that refuses, SIGTERM in the middle of it and once more: nothing is lost', async (context) => {
@@ -166,7 +135,7 @@ test('a broker that is down, a ClickHouse that refuses, SIGTERM in the middle of
   await waitWhile('the processor has caught up', processor, async () => (await readMetric(urlOf(processor), 'podtrail_processor_lag_records')) === 0);
   await assertStops(processor);
   const kafka = changeLogConfig.parse(log) as KafkaOptions;
-  await assertComplete(server, await assertStoreIsReplay(store.client, settings, new Map([[0, await readTopic(kafka)]])));
+  await assertComplete(server, await assertStoreIsReplay(store.client, settings, await readTopic(kafka)));
 });
 
 /** A file system of its own of this size, as the disk that is full; undefined where mounting is not allowed. */

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { collectionPath } from '../../collector/api-resources.ts';
-import { type ProjectedObject, RESOURCES } from '../../collector/objects.ts';
+import { NAME_ONLY_RESOURCES, type ProjectedObject, RESOURCES } from '../../collector/objects.ts';
 import { projectObject } from '../../collector/project.ts';
 import type { RecordingLine } from '../../collector/recording.ts';
 import type { ClusterState } from '../../processor/core/state.ts';
+import type { Replay } from '../../processor/replay.ts';
 import type { FakeApiServer, FakeChange, FakeObject } from './fake-api-server.ts';
+import { type PodtrailProcess, waitWhile } from './podtrail-process.ts';
 import { recordedLines } from './recorded.ts';
 
 export interface FleetPlayer {
@@ -48,10 +50,35 @@ function isChange(line: RecordingLine): line is RecordingLine & { readonly type:
 }
 
 /**
- * What the server holds is what a replay of the change log knows of the cluster, projected and without the versions: nothing was lost
- * on the way into the log either. Events aside, of which the core keeps none.
+ * Resolves once the collector has read all that the server sent: each of its watches is told a bookmark and ended, and has come back from
+ * there. Nothing else tells what is still on the way to it.
  */
-export async function assertKnowsAll(server: FakeApiServer, state: ClusterState): Promise<void> {
+export async function waitUntilTaken(server: FakeApiServer, collector: PodtrailProcess): Promise<void> {
+  const sent = Number(server.resourceVersion());
+  const seen = server.requests.length;
+  const open = new Set<string>(RESOURCES.filter((resource) => !NAME_ONLY_RESOURCES.includes(resource)));
+  await waitWhile('every watch has come back from the last version', collector, () => {
+    for (const { verb, resource, query } of server.requests.slice(seen)) {
+      if (verb === 'watch' && Number(query['resourceVersion']) >= sent) open.delete(resource);
+    }
+    for (const resource of open) {
+      server.bookmark(resource);
+      server.endWatches(resource, 'clean');
+    }
+    return open.size === 0;
+  });
+}
+
+/** Nothing was lost on the way into the log either: a replay of it knows all that the server holds, and found incidents. */
+export async function assertComplete(server: FakeApiServer, replay: Replay, clusterUid = 'uid-of-kube-system'): Promise<void> {
+  const state = replay.state(clusterUid);
+  assert.ok(state !== undefined, 'the cluster is unknown');
+  await assertKnowsAll(server, state);
+  assert.ok(replay.rows('incidents').some(({ cluster }) => cluster === state.cluster.name));
+}
+
+/** What the server holds is what the state has, projected and without the versions; Events aside, of which the core keeps none. */
+async function assertKnowsAll(server: FakeApiServer, state: ClusterState): Promise<void> {
   const text = (object: ProjectedObject): string => JSON.stringify({ ...object, metadata: { ...object.metadata, resourceVersion: '' } });
   for (const resource of RESOURCES) {
     if (resource === 'events') continue;

@@ -25,6 +25,8 @@ export interface Run {
   readonly reader: MemoryReader;
   /** Settles as start() does. */
   readonly ended: Promise<void>;
+  /** Value of podtrail_processor_lag_records, of the first partition. */
+  lag(): Promise<number | undefined>;
   /** Value of podtrail_processor_records_total. */
   records(outcome: string): Promise<number>;
 }
@@ -46,6 +48,10 @@ export function startRun(client: ClickHouseClient, log: MemoryLog, options: RunO
     processor,
     reader,
     ended,
+    async lag() {
+      const metric = await registry.getSingleMetric('podtrail_processor_lag_records')?.get();
+      return metric?.values[0]?.value;
+    },
     async records(outcome) {
       const metric = await registry.getSingleMetric('podtrail_processor_records_total')?.get();
       return metric?.values.find(({ labels }) => labels['outcome'] === outcome)?.value ?? 0;

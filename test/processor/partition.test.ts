@@ -30,7 +30,11 @@ test('a checkpoint of another generation than the named one is read on from its 
     state.meta.count = count;
     await writeRound({ client, ...PLACE, release: 'test', nowMs: count }, [snapshotOf(state, BigInt(count), nothingSaved())]);
   }
-  const metrics = createProcessorMetrics(new Registry(), () => ({ pendingRows: 0, partitions: [], clusters: [] }), Date.now);
+  const metrics = createProcessorMetrics(
+    new Registry(),
+    { status: () => ({ pendingRows: 0, partitions: [], clusters: [] }), observeEnds: async () => undefined },
+    Date.now,
+  );
   const fail = (error: unknown) => assert.fail(String(error));
   const config = processorConfig.parse({});
   const sink = new RowSink(config, { client, log: silentLog, metrics, onFatal: fail });

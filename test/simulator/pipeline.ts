@@ -161,7 +161,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
       nowMs: clock.nowMs,
       verifyIdentity: async () => {},
       loopChanged: () => {},
-      metrics: createCollectorMetrics(new Registry(), () => []),
+      metrics: createCollectorMetrics(new Registry(), { watchAges: () => [], buffers: () => [] }),
       log: silentLog,
       random: random.next,
     };
