@@ -20,6 +20,7 @@ export interface MemoryLog {
 
 export interface ReaderOptions {
   readonly partitions?: readonly number[];
+  /** With 0 it is assigned its partitions and handed nothing. */
   readonly batchSize?: number;
   /** Called before every batch; throw to end the reader as a crash would, without `revoked`. */
   readonly before?: (batch: { readonly partition: number; readonly records: readonly LogRecord[] }) => void;
@@ -114,7 +115,7 @@ function createReader(log: MemoryLog, options: ReaderOptions, shelf: Shelf): Mem
       for (const partition of partitions) await assign(handlers, partition);
       while (!stop.signal.aborted) {
         for (const partition of partitions) await readOnce(handlers, partition);
-        if (isCaughtUp()) await turn();
+        if (isCaughtUp() || batchSize === 0) await turn();
       }
     } catch (error) {
       isCrash = error instanceof SimulatedCrash;
