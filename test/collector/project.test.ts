@@ -227,6 +227,8 @@ describe('an Event', () => {
       { component: 'default-scheduler', firstTime: 't1', lastTime: 't9', count: 7 },
     ],
     ['without any time', { count: 0 }, { component: '', firstTime: created, lastTime: created, count: 1 }],
+    ['counted below zero', { count: -3 }, { component: '', firstTime: created, lastTime: created, count: 1 }],
+    ['counted beyond what is exact', { count: 2 ** 53 + 2 }, { component: '', firstTime: created, lastTime: created, count: 2 ** 53 + 2 }],
     ['of wrong types', { source: 5, series: 'x', count: 'many', action: 5, related: [] }, { component: '', firstTime: created, lastTime: created, count: 1 }],
     [
       'with a related object',

@@ -43,8 +43,12 @@ async function settle(server: FakeApiServer, collector: PodtrailProcess, process
   await waitWhile('the processor has caught up', processor, async () => (await readMetric(urlOf(processor), 'podtrail_processor_lag_records')) === 0);
 }
 
-async function assertStops(podtrail: PodtrailProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  podtrail.kill(signal);
+/** Kubernetes' default grace period, ms: what has not stopped by then is killed. */
+const GRACE_MS = 30_000;
+
+async function assertStops(podtrail: PodtrailProcess): Promise<void> {
+  podtrail.kill('SIGTERM');
+  await waitWhile('it stops', podtrail, () => podtrail.hasExited(), GRACE_MS);
   assert.deepEqual(await podtrail.exited, { code: 0, signal: null }, podtrail.output().slice(-2_000));
 }
 
@@ -61,7 +65,7 @@ test('a broker that is down, a ClickHouse that refuses, SIGTERM in the middle of
   const config = folder.write(
     'podtrail.json',
     JSON.stringify({
-      collector: { kubeconfig: folder.write('kubeconfig', fakeKubeconfig({ fleet: server.url })), startJitterSeconds: 0 },
+      collector: { kubeconfig: folder.write('kubeconfig', fakeKubeconfig({ fleet: server.url })), startJitterSeconds: 0, stopTimeoutSeconds: 2 },
       changeLog: log,
       processor: { flushIntervalMs: 50, checkpointIntervalSeconds: 1, maxPendingRows: 1_000, maxInsertRows: 100 },
       store: { url: clickhouse.url, database: DATABASE, retention: RETENTION },
@@ -75,7 +79,7 @@ test('a broker that is down, a ClickHouse that refuses, SIGTERM in the middle of
   const player = createFleetPlayer(server, 'fleet/batch-1.ndjson.gz');
   const share = Math.ceil(player.left() / 6);
 
-  const collector = start('collector');
+  let collector = start('collector');
   let processor = start('processor');
   await waitWhile('metrics are served', processor, () => urlOf(processor) !== '' && urlOf(collector) !== '');
   await player.play(share, 500);
@@ -86,11 +90,24 @@ test('a broker that is down, a ClickHouse that refuses, SIGTERM in the middle of
     await broker.kill();
     await player.play(share, OUTAGE_SECONDS * 1_000);
     assert.ok(says(collector, 'append failed, retrying'), 'the collector says nothing of it');
+    assert.ok(((await readMetric(urlOf(collector), 'podtrail_collector_buffer_bytes')) ?? 0) > 0, 'no metric tells that changes wait');
     assert.ok(collector.rssBytes() - before.collector < GROWTH_BYTES, 'the collector grows');
     assert.ok(processor.rssBytes() - before.processor < GROWTH_BYTES, 'the processor grows');
     await broker.restart();
     await settle(server, collector, processor);
     assert.ok(says(collector, 'change log takes records again'), 'the collector does not say that it is over');
+  });
+
+  await context.test('SIGTERM while the broker is down', async () => {
+    await broker.kill();
+    await player.play(20, 1_000);
+    await Promise.all([assertStops(collector), assertStops(processor)]);
+    assert.ok(says(collector, 'stopped before the change log took everything'), 'the collector does not say what it gave up');
+    await broker.restart();
+    collector = start('collector');
+    processor = start('processor');
+    await waitWhile('metrics are served', processor, () => urlOf(processor) !== '' && urlOf(collector) !== '');
+    await settle(server, collector, processor);
   });
 
   await context.test('ClickHouse refuses', async () => {

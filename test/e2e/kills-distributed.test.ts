@@ -67,11 +67,13 @@ test(`every role killed again and again over Kafka leaves the tables of one undi
     sessionTimeoutMs: 3_000,
     heartbeatIntervalMs: 500,
   };
-  const kubeconfig = folder.write('kubeconfig', fakeKubeconfig(Object.fromEntries(fleets.map(({ name, server }) => [name, server.url]))));
+  // One that nobody reaches, which must be nobody else's trouble.
+  const servers = { ...Object.fromEntries(fleets.map(({ name, server }) => [name, server.url])), unreachable: 'http://127.0.0.1:1' };
+  const kubeconfig = folder.write('kubeconfig', fakeKubeconfig(servers));
   const config = folder.write(
     'podtrail.json',
     JSON.stringify({
-      collector: { clusters: fleets.map(({ name }) => ({ name, kubeconfig, context: name })), startJitterSeconds: 0 },
+      collector: { clusters: Object.keys(servers).map((name) => ({ name, kubeconfig, context: name })), startJitterSeconds: 0 },
       changeLog,
       processor: { flushIntervalMs: 50, checkpointIntervalSeconds: 1 },
       store: { url, database: DATABASE, retention: RETENTION },
@@ -108,6 +110,7 @@ test(`every role killed again and again over Kafka leaves the tables of one undi
   const [collector, ...others] = running as [PodtrailProcess, ...PodtrailProcess[]];
   await Promise.all(players.map((player) => player.play(player.left(), 500)));
   for (const { server } of fleets) await waitUntilTaken(server, collector);
+  assert.equal((await fetch(`${urlOf(collector)}/readyz`)).status, 200, 'one cluster that is not reached makes the collector unready');
   collector.kill('SIGTERM');
   assert.deepEqual(await collector.exited, { code: 0, signal: null }, collector.output().slice(-2_000));
   const contents = await readTopic(changeLogConfig.parse(changeLog) as KafkaOptions);
