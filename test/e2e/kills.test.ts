@@ -40,7 +40,7 @@ test(`standalone killed again and again in a fleet's life has the tables of one 
     let kills = 0;
     for (let kill = killing.next(); kill !== undefined; kill = killing.next()) {
       const podtrail = await killing.start(args);
-      await killing.killAfter(podtrail, killing.random.pick(MOMENTS));
+      await killing.killAfter(podtrail, killing.draw(MOMENTS));
       if (podtrail.lines().some(({ msg }) => msg === 'cluster restored')) restored++;
       kills = kill;
     }

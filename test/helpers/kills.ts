@@ -1,5 +1,5 @@
 /** How often, and at what moments, a test of kill -9 kills: random, from a seed that a failure prints. */
-import { createRandom, type Random } from '../simulator/random.ts';
+import { createRandom } from '../simulator/random.ts';
 import type { FleetPlayer } from './fleet.ts';
 import { type PodtrailProcess, preparePodtrail, type WaitingPodtrail, waitWhile } from './podtrail-process.ts';
 
@@ -9,12 +9,13 @@ const GIVEN_KILLS = process.env['PODTRAIL_TEST_KILLS'];
 const KILLS = Number(GIVEN_KILLS ?? 50);
 /** Unless a number of kills is asked for, the killing ends after this long, but not before the least number of kills. */
 const KILLING_MS = GIVEN_KILLS === undefined ? 35_000 : Number.POSITIVE_INFINITY;
-const LEAST_KILLS = 10;
+const LEAST_KILLS = 7;
 /** Longest time from the moment that was waited for to the kill, ms; most come soon after it. */
 const MOST_DELAY_MS = 600;
 
 export interface Killing {
-  readonly random: Random;
+  /** One of the cards at random, but each of them before any comes again: also a few kills hit everything. */
+  draw<T>(cards: readonly T[]): T;
   /** A process that has loaded podtrail already, so that most of the time goes into what is to be killed. */
   start(args: readonly string[]): Promise<PodtrailProcess>;
   /** The next kill's number, from 1 on; undefined when it is enough. */
@@ -33,8 +34,14 @@ export function startKilling(players: readonly FleetPlayer[]): Killing {
   const startMs = performance.now();
   const seconds = (): number => Math.round((performance.now() - startMs) / 1_000);
   let kills = 0;
+  const decks = new Map<readonly unknown[], unknown[]>();
   return {
-    random,
+    draw: <T>(cards: readonly T[]): T => {
+      const left = decks.get(cards) ?? [];
+      if (left.length === 0) left.push(...cards);
+      decks.set(cards, left);
+      return left.splice(random.int(0, left.length - 1), 1)[0] as T;
+    },
     async start(args) {
       const next = waiting.shift() ?? preparePodtrail();
       await next.ready;

@@ -121,12 +121,15 @@ export async function waitWhile(what: string, podtrail: PodtrailProcess, isDone:
 
 /** Value of a metric at `url`, summed over its labels; undefined while nothing answers there or it has none. */
 export async function readMetric(url: string, name: string): Promise<number | undefined> {
+  const values = await readMetricValues(url, name);
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Values of a metric at `url`, one for each set of labels. */
+export async function readMetricValues(url: string, name: string): Promise<number[]> {
   const text = await fetch(`${url}/metrics`).then(
     (response) => response.text(),
     () => '',
   );
-  const values = text
-    .split('\n')
-    .flatMap((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `) ? [Number(line.slice(line.lastIndexOf(' ')))] : []));
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
+  return text.split('\n').flatMap((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `) ? [Number(line.slice(line.lastIndexOf(' ')))] : []));
 }
