@@ -1,5 +1,6 @@
-/** Whether a dead letter can be given to the change log once more. */
+/** Where a dead letter of the core comes from, and whether one can be given to the change log once more. */
 import { decodeChangeRecord } from '../collector/change-record.ts';
+import type { DeadLetterRow, EmittedRow } from '../sql/rows.ts';
 
 /** What the log takes, or why it gets nothing. */
 export type Revival = { readonly ok: true; readonly key: string; readonly value: Uint8Array } | { readonly ok: false; readonly reason: string };
@@ -18,4 +19,11 @@ export function reviveDeadLetter({ code, payload }: { readonly code: string; rea
   if (decoded.ok) return { ok: true, key: decoded.record.cluster.uid, value };
   const whole = decoded.code === 'not_json' ? 'it is no whole record, or was longer than what is kept of one' : 'this release cannot read it either';
   return { ok: false, reason: `${whole}: ${decoded.reason.split('\n')[0]}` };
+}
+
+/** A dead letter of the core, which knows no positions, gets that of its record; what it says of its origin goes into `part`. */
+export function placed(emitted: EmittedRow, at: Pick<DeadLetterRow, 'log' | 'partition' | 'offset'>): EmittedRow {
+  if (emitted.table !== 'dead_letters') return emitted;
+  const { row } = emitted;
+  return { ...emitted, row: { ...row, ...at, part: row.log === row.part ? row.part : `${row.log} ${row.part}` } };
 }

@@ -11,13 +11,14 @@ import type { ClusterRef } from '../collector/change-record.ts';
 import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { PartitionManifest } from '../sql/checkpoints.ts';
 import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
-import type { DeadLetterRow, EmittedRow } from '../sql/rows.ts';
+import type { DeadLetterRow } from '../sql/rows.ts';
 import type { SnapshotOf } from './checkpoint.ts';
 import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
 import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
 import { rowVersion } from './core/state.ts';
+import { placed } from './dead-letters.ts';
 import { isRetriable, ProcessorError } from './errors.ts';
 import type { ProcessorMetrics, RecordOutcome } from './metrics.ts';
 import type { RowSink } from './row-sink.ts';
@@ -288,7 +289,8 @@ export class Partition {
     }
     try {
       const rows = await applySlices(tracked.state, decoded.record);
-      this.#deps.sink.add(rows.map((row) => this.#placed(row, record.offset)));
+      const { log, partition } = this.#options;
+      this.#deps.sink.add(rows.map((row) => placed(row, { log, partition, offset: record.offset })));
     } catch (cause) {
       this.#isBroken = true;
       const message = `the core failed on ${this.#options.log}[${this.#options.partition}] offset ${record.offset}`;
@@ -297,14 +299,6 @@ export class Partition {
     tracked.nextOffset = record.offset + 1n;
     watchLost(tracked);
     return 'applied';
-  }
-
-  /** A dead letter of the core, which knows no positions, gets that of its record; what it says of its origin goes into `part`. */
-  #placed(emitted: EmittedRow, offset: bigint): EmittedRow {
-    if (emitted.table !== 'dead_letters') return emitted;
-    const { log, partition } = this.#options;
-    const { row } = emitted;
-    return { ...emitted, row: { ...row, log, partition, offset, part: row.log === row.part ? row.part : `${row.log} ${row.part}` } };
   }
 
   #deadLetter(record: LogRecord, tracked: TrackedCluster | undefined, outcome: RecordOutcome, code: string, reason: string): RecordOutcome {
