@@ -78,12 +78,14 @@ function findingOf(view: PodView, story: RunStory): InitFinding | undefined {
     const found = findProbeCause(view, container, 'Startup', run.finishedTimeMs, true);
     const summary = `sidecar ${subjectText(subject)} holds up the initialisation: its startup probe never passes${found.output === '' ? '' : `: ${found.output}`}`;
     const confidence = end.certain ? 'certain' : 'likely';
+    // One run that took as long as may be is enough.
+    const wasStuck = (lastedMs(run) ?? 0) >= view.thresholds.initStuckMs ? endedMs(view, run) : undefined;
     return {
       cause: 'init_stuck',
       detail: 'sidecar_startup_probe',
       confidence,
       rank: RUN_RANK.init + 1,
-      dueTimeMs: crashDueMs(view, story),
+      dueTimeMs: crashDueMs(view, story) ?? wasStuck,
       summary,
       evidence: [...evidence, ...found.evidence],
     };

@@ -34,9 +34,9 @@ function listAt(lines: readonly RecordingLine[], atMs: number, resources: readon
 }
 
 /** Byte-identical messages: only the nodes tell these causes apart. */
-const NODES_DECIDE = new Set(['sched-frag', 'sched-nonode', 'sched-taint']);
-/** The hook fails while the pod goes: there is nothing left to print. */
-const GONE = new Set(['hook-prestop']);
+const NODES_DECIDE = new Set(['sched-frag', 'sched-nonode', 'sched-taint', 'drained', 'noexec']);
+/** The hook fails while the pod goes, and a Job at its deadline takes its pods along: there is nothing left to print. */
+const GONE = new Set(['hook-prestop', 'job-deadline']);
 /** How long after an incident opened somebody looks, ms; in the middle of a negative case where none opens. */
 const LOOKED_AFTER_MS = 15_000;
 const LOOKED_AT_MS = 200_000;
