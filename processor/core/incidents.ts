@@ -240,7 +240,11 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
     sameJson(incident.flags, next.flags) &&
     sameJson(incident.evidence, next.evidence) &&
     sameJson(incident.shared, next.shared);
-  return unchanged ? incident : { ...next, updatedMs: engine.state.meta.streamTimeMs };
+  if (unchanged) return incident;
+  const nowMs = engine.state.meta.streamTimeMs;
+  const isMuted = next.flags.includes('muted');
+  if (isMuted === incident.flags.includes('muted')) return { ...next, updatedMs: nowMs };
+  return tell(engine, next, 'note', nowMs, isMuted ? 'muted by the rules' : 'no longer muted');
 }
 
 /** Since when a source is well: for what keeps a container from running it is its start, else now. */

@@ -88,8 +88,20 @@ export function ask(state: ClusterState, scenario: Scenario, view: SourceView, s
   return askRules(scenario, tuned, source.kind).flatMap((signal) => {
     const ruled = ruling(rules, { ...target, cause: signal.cause }, streamTimeMs);
     if (ruled?.kind === 'disabled') return [];
-    return [ruled === undefined ? signal : { ...signal, flags: [...signal.flags, 'muted'].sort(byCodeUnit) }];
+    return [ruled === undefined ? signal : muted(signal, ruled.reason, ruled.untilMs)];
   });
+}
+
+/** Flagged, with the reason as evidence; when the mute ends the source is judged again. */
+function muted(signal: Signal, reason: string, untilMs: number): Signal {
+  const { kind, namespace, name } = signal.subject;
+  const evidence = { kind: 'table', object: `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`, path: 'muted by the rules', value: reason } as const;
+  return {
+    ...signal,
+    flags: [...signal.flags, 'muted'].sort(byCodeUnit),
+    evidence: [...signal.evidence, evidence],
+    recheckTimeMs: Math.min(signal.recheckTimeMs ?? untilMs, untilMs),
+  };
 }
 
 function askRules(scenario: Scenario, view: SourceView, kind: Source['kind']): readonly Signal[] {

@@ -200,10 +200,15 @@ export function thresholdsFor(rules: Rules, target: RuleTarget): Thresholds {
   return own.length === 0 ? rules.thresholds : Object.assign({}, rules.thresholds, ...own.map(({ thresholds }) => thresholds));
 }
 
+export type Ruling =
+  | { readonly kind: 'disabled'; readonly reason: string }
+  /** `untilMs`: when it ends, epoch ms. */
+  | { readonly kind: 'muted'; readonly reason: string; readonly untilMs: number };
+
 /** The entry that keeps an incident from being made, or that mutes it at `nowMs`. */
-export function ruling(rules: Rules, target: RuleTarget, nowMs: number): { readonly kind: 'disabled' | 'muted'; readonly reason: string } | undefined {
+export function ruling(rules: Rules, target: RuleTarget, nowMs: number): Ruling | undefined {
   const disabled = rules.disabled.find(({ match }) => matches(match, target));
   if (disabled !== undefined) return { kind: 'disabled', reason: disabled.reason };
   const mute = rules.mutes.find(({ match, until }) => Date.parse(until) > nowMs && matches(match, target));
-  return mute && { kind: 'muted', reason: `${mute.reason} (until ${mute.until})` };
+  return mute && { kind: 'muted', reason: `${mute.reason} (until ${mute.until})`, untilMs: Date.parse(mute.until) };
 }

@@ -231,6 +231,28 @@ test('three workloads that fail alike on one image within ten minutes get a pare
   );
 });
 
+const SHARED = [
+  [{ image: 'registry.example/base:1', registry: 'registry.example' }, 'Image', 'registry.example/base:1'],
+  [{ registry: 'registry.example' }, 'Registry', 'registry.example'],
+  [{ node: 'n1' }, 'Node', 'n1'],
+  [{ claim: 'data' }, 'PersistentVolumeClaim', 'data'],
+] as const;
+for (const [shared, kind, name] of SHARED) {
+  test(`what they share makes the parent: ${kind}`, () => {
+    const b = bench();
+    const about = (workload: string, cause = 'exit_immediate') =>
+      signal({ cause, subject: { kind: 'Deployment', namespace: 'shop', name: workload, container: 'app' }, shared });
+    for (const [i, workload] of ['one', 'two', 'three'].entries()) b.judge(10 + i, workload, about(workload, i === 2 ? 'exit_after_run' : 'exit_immediate'));
+    assert.equal(b.incidents().filter((i) => i.isParent).length, 0, 'another cause is no likeness');
+    b.judge(20, 'four', about('four'));
+    const parent = () => b.incidents().find((i) => i.isParent);
+    assert.deepEqual([parent()?.subject.kind, parent()?.subject.name, parent()?.failing], [kind, name, 3]);
+    for (let i = 0; i < 30; i++) b.judge(30, `more-${i}`, about(`more-${i}`));
+    assert.match(parent()?.summary ?? '', /^33 workloads fail alike/);
+    assert.equal(b.timeline().filter((told) => told === 'member').length, 10, 'a story has an end');
+  });
+}
+
 test('workloads that fail alike over more than ten minutes are not grouped', () => {
   const b = bench();
   for (const [i, name] of ['one', 'two', 'three'].entries()) {

@@ -94,6 +94,23 @@ test('rules from the log decide: muted incidents are stored and flagged, disable
   }
 });
 
+test('a mute is stored with its reason, and ends at its time although nothing else happens', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [], events: [] });
+  const { cluster, run, t } = driver.records[0]!;
+  driver.push({ v: 1, cluster, run, t, type: 'RULES', rules: { mutes: [{ match: {}, reason: 'load test', until: driver.at(120) }] } });
+  driver.change('ADDED', 'pods', crashing());
+  driver.advance(60);
+  const look = () => {
+    const [incident] = driver.replay.incidents();
+    const muted = (incident?.evidence as { path: string; value: string }[] | undefined)?.find(({ path }) => path === 'muted by the rules');
+    return [incident?.flags.join(), muted?.value, driver.replay.rows('incident_timeline').at(-1)?.text];
+  };
+  assert.deepEqual(look().slice(0, 2), ['muted', `load test (until ${driver.at(120)})`]);
+  driver.advance(65);
+  assert.deepEqual(look(), ['', undefined, 'no longer muted']);
+});
+
 test('a capacity shape with a bad quantity, or a resource nobody counts, refuses the rules and says where', () => {
   for (const [request, message] of [
     [{ cpu: '2x' }, /not a quantity[\s\S]*capacity\.shapes\[0\]\.request\.cpu/],

@@ -226,3 +226,20 @@ test('opens when a Job was active longer than its deadline, which only the Job t
     assert.deepEqual(containerExit.controller?.(controllerView(job([{ type: 'Failed', status: 'True', reason }]), [])), []);
   assert.deepEqual(containerExit.controller?.(controllerView(job([{ type: 'Complete', status: 'True' }]), [])), []);
 });
+
+const turns = (lasted: number) => [
+  finishedRun({ endedAt: -300, lasted, exitCode: 1, restartCount: 0 }),
+  finishedRun({ endedAt: -200, lasted, exitCode: 1, restartCount: 1 }),
+  finishedRun({ endedAt: -60, lasted, exitCode: 1, restartCount: 2 }),
+];
+for (const [lasted, flags, period] of [
+  [10, ['oscillating'], '2 min, the last of them'],
+  [9, [], undefined],
+] as const) {
+  test(`turns of Running and CrashLoopBackOff, of ${lasted} s each: ${flags.join() || 'no flag'}`, () => {
+    const app = looping(ended(-60, lasted, 1), { restartCount: 2 });
+    const [signal] = judge(pod({ app }), { history: { app: { runs: turns(lasted) } } });
+    assert.deepEqual(signal?.flags, flags);
+    assert.equal(signal?.evidence.find(({ path }) => path.startsWith('period'))?.value, period);
+  });
+}
