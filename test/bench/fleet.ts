@@ -1,4 +1,5 @@
 /** Input of the benches: recorded change records of many clusters, and pods as they were recorded, as many as are wanted. */
+import { createHash } from 'node:crypto';
 import { encodeChangeRecord, type ChangeRecord } from '../../collector/change-record.ts';
 import type { Resource } from '../../collector/objects.ts';
 import { createRecordingEncoder, type RecordingLine } from '../../collector/recording.ts';
@@ -14,19 +15,47 @@ export const HEALTHY = ['cases/ok-rollout', 'cases/rollout-big', 'cases/ok-state
 export interface Cluster {
   readonly records: readonly ChangeRecord[];
   readonly bytes: readonly Buffer[];
+  /** What the API server's watches brought of it. */
+  readonly watched: { readonly podChanges: number; readonly podBytes: number; readonly bytes: number };
 }
 
 /**
  * One cluster for every recording, in which what happened in the recorded namespace happens in `copies` namespaces at once: recorded
  * clusters are idle but for one case, and their log is mostly heartbeats.
+ * `large`: with pods of 12 KB.
  */
-export function recordedClusters(recordings: readonly string[], copies = 1): Cluster[] {
+export function recordedClusters(recordings: readonly string[], copies = 1, large = false): Cluster[] {
   return recordings.map((path) => {
     const encoder = createRecordingEncoder({ cluster: { name: path, uid: path } });
-    const lines = recordedLines(`${path}.ndjson.gz`).flatMap((line) => multiply(line, copies));
+    const recorded = recordedLines(`${path}.ndjson.gz`).map((line) => (large ? enlarge(line) : line));
+    const lines = recorded.flatMap((line) => multiply(line, copies));
     const records = [...lines.flatMap((line) => encoder.push(line)), ...encoder.end()];
-    return { records, bytes: records.map((record) => encodeChangeRecord(record)) };
+    return { records, bytes: records.map((record) => encodeChangeRecord(record)), watched: measureWatched(lines) };
   });
+}
+
+function enlarge(line: RecordingLine): RecordingLine {
+  if (line.resource !== 'pods') return line;
+  if (line.type !== 'LIST') return isPod(line.object) ? { ...line, object: largePod(line.object) } : line;
+  const list = line.object as { readonly items: readonly RawPod[] | null };
+  return { ...line, object: { ...list, items: (list.items ?? []).map(largePod) } };
+}
+
+function isPod(object: unknown): object is RawPod {
+  return typeof object === 'object' && object !== null && 'spec' in object && 'metadata' in object;
+}
+
+function measureWatched(lines: readonly RecordingLine[]): Cluster['watched'] {
+  let [podChanges, podBytes, bytes] = [0, 0, 0];
+  for (const { type, resource, object } of lines) {
+    if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') continue;
+    const size = Buffer.byteLength(JSON.stringify({ type, object })) + 1;
+    bytes += size;
+    if (resource !== 'pods') continue;
+    podChanges += 1;
+    podBytes += size;
+  }
+  return { podChanges, podBytes, bytes };
 }
 
 function multiply(line: RecordingLine, copies: number): RecordingLine[] {
@@ -40,7 +69,15 @@ function multiply(line: RecordingLine, copies: number): RecordingLine[] {
 
 const UID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 
-/** A namespaced object in as many namespaces, with uids of its own in each; any other once. Each has a version of its own. */
+/** What generateName appends: five of these, which spell no word. */
+const SUFFIX = /-([bcdfghjklmnpqrstvwxz2456789]{5})(?![\w-])/g;
+
+const hashOf = (text: string, copy: number): string => createHash('sha256').update(`${text} ${copy}`).digest('hex');
+const uuidOf = (uid: string, copy: number): string => hashOf(uid, copy).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
+const suffixOf = (suffix: string, copy: number): string =>
+  [...hashOf(suffix, copy).slice(0, 5)].map((digit) => 'bcdfghjklmnpqrst'[Number.parseInt(digit, 16)]).join('');
+
+/** A namespaced object in as many namespaces, with uids and generated names of its own in each; any other once. Each has a version of its own. */
 function copiesOf(object: unknown, copies: number): unknown[] {
   const { metadata } = object as { readonly metadata?: { readonly namespace?: string; readonly resourceVersion?: string } };
   const text = JSON.stringify(object);
@@ -48,7 +85,10 @@ function copiesOf(object: unknown, copies: number): unknown[] {
     const own =
       metadata?.namespace === undefined
         ? text
-        : text.replace(UID, (uid) => `${uid}-${copy}`).replaceAll(`"namespace":"${metadata.namespace}"`, `"namespace":"${metadata.namespace}-${copy}"`);
+        : text
+            .replace(UID, (uid) => uuidOf(uid, copy))
+            .replace(SUFFIX, (_, suffix: string) => `-${suffixOf(suffix, copy)}`)
+            .replaceAll(`"namespace":"${metadata.namespace}"`, `"namespace":"${metadata.namespace}-${copy}"`);
     const copied = JSON.parse(own);
     copied.metadata = { ...copied.metadata, resourceVersion: versionOf(metadata?.resourceVersion ?? '0', copies, copy) };
     return copied;
