@@ -1,0 +1,147 @@
+/** Capacity (not in the list of goals): a report of a cluster at Kubernetes' limits, and what sampling costs the processor. */
+import assert from 'node:assert/strict';
+import { decodeChangeRecord } from '../../../collector/change-record.ts';
+import type { Node, Pod } from '../../../collector/objects.ts';
+import { createCapacityState } from '../../../processor/capacity/capacity-state.ts';
+import { type PoolReport, reportSteps } from '../../../processor/capacity/report.ts';
+import type { SchedulingCluster } from '../../../processor/capacity/scheduling-state.ts';
+import { buildShape } from '../../../processor/capacity/shape.ts';
+import { createClusterState } from '../../../processor/core/state.ts';
+import { step } from '../../../processor/core/step.ts';
+import { type Cluster, HEALTHY, recordedClusters } from '../fleet.ts';
+import type { Goal } from '../goal.ts';
+import { cost, cpuSeconds, PAIRS, ratioOf, summarize } from '../measure.ts';
+
+const NODES = 5_000;
+const PODS = 150_000;
+const SHAPES = 50;
+const POOLS = 5;
+
+function buildNode(index: number): Node {
+  const labels = { 'kubernetes.io/hostname': `n${index}`, 'karpenter.sh/nodepool': `pool-${index % POOLS}`, 'topology.kubernetes.io/zone': `z${index % 3}` };
+  return {
+    kind: 'Node',
+    apiVersion: 'v1',
+    metadata: { name: `n${String(index).padStart(5, '0')}`, namespace: '', uid: `node-${index}`, resourceVersion: '1', labels },
+    spec: {},
+    status: { allocatable: { cpu: '32', memory: '128Gi', pods: '110', 'ephemeral-storage': '100Gi' }, conditions: [{ type: 'Ready', status: 'True' }] },
+  };
+}
+
+function buildPod(index: number): Pod {
+  const workload = index % 2_500;
+  const requests = { cpu: `${100 + (workload % 23) * 70}m`, memory: `${256 + (workload % 17) * 150}Mi` };
+  const antiAffinity = {
+    requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: `w${workload}` } } }],
+  };
+  return {
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: {
+      name: `w${workload}-${index}`,
+      namespace: `ns-${workload % 100}`,
+      uid: `pod-${index}`,
+      resourceVersion: '1',
+      labels: { app: `w${workload}` },
+      ownerReferences: [{ kind: 'ReplicaSet', name: `w${workload}`, uid: `rs-${workload}`, controller: true }],
+    },
+    spec: {
+      nodeName: `n${String((index * 7) % NODES).padStart(5, '0')}`,
+      containers: [{ name: 'app', image: 'registry.example/app:1', resources: { requests } }],
+      ...(workload % 10 === 0 ? { affinity: { podAntiAffinity: antiAffinity } } : {}),
+    },
+    status: { phase: 'Running' },
+  };
+}
+
+const SHAPES_BUILT = Array.from({ length: SHAPES / 2 }, (_, index) => {
+  const built = buildShape({ request: { cpu: String(1 + index), memory: `${2 + 3 * index}Gi` } });
+  if (!built.ok) throw new Error(built.problem.reason);
+  return built.shape;
+});
+
+function largeCluster() {
+  const nodes = Array.from({ length: NODES }, (_, index) => buildNode(index));
+  const pods = Array.from({ length: PODS }, (_, index) => buildPod(index));
+  const cluster: SchedulingCluster = {
+    nodes: () => nodes,
+    pods: () => pods,
+    podsOnNode: () => [],
+    object: () => undefined,
+    inSync: () => true,
+    schedulingState: () => capacity.scheduling(),
+  };
+  const capacity = createCapacityState(cluster);
+  for (const node of nodes) capacity.setNode(node);
+  for (const pod of pods) capacity.setPod(pod);
+  return { capacity, pods };
+}
+
+/** CPU seconds of a whole report and of its longest step: what others on the machine take away is not counted. */
+function report({ capacity }: ReturnType<typeof largeCluster>): { seconds: number; longest: number; pools: readonly PoolReport[] } {
+  const steps = reportSteps(capacity.scheduling(), { shapes: SHAPES_BUILT, requestedShapes: SHAPES / 2 });
+  const startSeconds = cpuSeconds();
+  let longest = 0;
+  for (;;) {
+    const from = cpuSeconds();
+    const next = steps.next();
+    longest = Math.max(longest, cpuSeconds() - from);
+    if (next.done === true) return { seconds: cpuSeconds() - startSeconds, longest, pools: next.value };
+  }
+}
+
+function processAll(clusters: readonly Cluster[], withSamples: boolean): number {
+  let samples = 0;
+  for (const { records, bytes } of clusters) {
+    const first = records[0];
+    if (first === undefined) continue;
+    const state = createClusterState(first.cluster, 1);
+    for (const value of bytes) {
+      const decoded = decodeChangeRecord(value);
+      assert.ok(decoded.ok);
+      for (const { table } of step(state, decoded.record)) if (table === 'capacity_samples') samples += 1;
+      if (!withSamples) state.timers.cancel('capacity/sample');
+    }
+  }
+  return samples;
+}
+
+const COPIES = 10;
+const UPKEEP_CHANGES = 100_000;
+
+export const capacity: Goal = {
+  number: 21,
+  title: 'capacity',
+  async run() {
+    const large = largeCluster();
+    const first = report(large);
+    const again = Array.from({ length: PAIRS }, () => report(large));
+    for (const { pools } of again) assert.deepEqual(pools, first.pools);
+    const shapes = first.pools.flatMap((pool) => pool.shapes);
+    assert.equal(first.pools[0]?.shapes.length, SHAPES);
+    assert.ok(shapes.every(({ k, kStar, phi }) => k <= kStar && phi >= 0 && phi <= 1));
+    const upkeep = await cost(() => {
+      for (const pod of large.pods.slice(0, UPKEEP_CHANGES)) large.capacity.setPod({ ...pod, status: { phase: 'Running', startTime: 'x' } });
+    });
+    const healthy = recordedClusters(HEALTHY, COPIES);
+    const samples = processAll(healthy, true);
+    assert.ok(samples > 0 && processAll(healthy, false) === 0);
+    const sampled = await ratioOf(
+      () => cost(() => processAll(healthy, false)),
+      () => cost(() => processAll(healthy, true)),
+    );
+    const name = `${NODES} nodes, ${PODS} pods, ${SHAPES} shapes`;
+    return {
+      figures: [
+        { what: `report of ${name}: the first`, value: summarize([first.seconds]), target: { below: 1.5 }, unit: ' s' },
+        { what: `report of ${name}: the next`, value: summarize(again.map(({ seconds }) => seconds)), target: { below: 1.5 }, unit: ' s' },
+        { what: 'its longest step', value: summarize([first, ...again].map(({ longest }) => longest * 1_000)), target: { below: 50 }, unit: ' ms' },
+        { what: 'upkeep for a changed pod', value: summarize([(upkeep / UPKEEP_CHANGES) * 1_000_000]), target: { below: 10 }, unit: ' µs' },
+        { what: 'processor records/s with a sample every minute over none, healthy rollouts', value: sampled, target: { above: 0.9 } },
+      ],
+      checked: `every report the same, K ≤ K* and phi within 0 and 1 for all ${shapes.length} shapes of pools; ${samples} rows of samples, and none without`,
+      scaled: 'not scaled; CPU time instead of time',
+      profiled: () => report(large),
+    };
+  },
+};
