@@ -235,9 +235,13 @@ export function suspectedChange(state: ClusterState, incident: Incident): Suspec
   const others = [...nodeChangesFor(state, incident), ...(incident.scenario === 'dependency_error' ? of(`config/${namespace}`) : [])].filter(near);
   const latest = (list: readonly Change[]): Change | undefined =>
     list.reduce<Change | undefined>((best, c) => (best === undefined || c.timeMs >= best.timeMs ? c : best), undefined);
-  const change = latest(own) ?? latest(others);
+  // A ConfigMap that the failure names and that was removed is no guess.
+  const named = others.filter(
+    ({ kind, object }) => kind === 'config_removed' && incident.evidence.some(({ value }) => value.includes(object.slice(object.indexOf('/') + 1))),
+  );
+  const change = latest(named) ?? latest(own) ?? latest(others);
   if (change === undefined) return undefined;
   const { timeMs, labels: _labels, ...rest } = change;
   const secondsBefore = Math.max(0, Math.round((incident.firstSymptomMs - timeMs) / 1_000));
-  return { ...rest, time: new Date(timeMs).toISOString(), secondsBefore, confidence: own.includes(change) ? 'likely' : 'guess' };
+  return { ...rest, time: new Date(timeMs).toISOString(), secondsBefore, confidence: own.includes(change) || named.includes(change) ? 'likely' : 'guess' };
 }

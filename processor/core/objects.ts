@@ -265,6 +265,13 @@ function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, 
   if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
 }
 
+/** What its last pod showed is for the Job to say from now on. */
+function markFailedJob(state: ClusterState, pod: ProjectedObject): void {
+  const uid = controllerUid(pod);
+  const job = uid === '' ? undefined : state.tables.objects.jobs.get(uid)?.object;
+  if (job !== undefined && isRefused(job as Workload)) state.tables.dirty.set(`controller/${uid}`, 1);
+}
+
 /** A retry that succeeds ends the failure of those before it. */
 function markSiblings(state: ClusterState, pod: Pod): void {
   const owner = controllerUid(pod);
@@ -327,6 +334,7 @@ function remove(state: ClusterState, resource: Resource, uid: string): { resourc
     tables.held.delete(`pod/${uid}`);
     state.timers.cancel(`daily/${uid}`);
     state.timers.cancel(`judge/pod/${uid}`);
+    markFailedJob(state, stored.object);
   } else {
     keepLineage(state, stored.object);
     noteChange(state, resource, stored.object, undefined);
@@ -384,5 +392,8 @@ function readiness(node: Node | undefined): string {
 }
 
 function isRefused(workload: Workload): boolean {
-  return workload.status.conditions?.some((c) => (c.type === 'ReplicaFailure' && c.status === 'True') || c.reason === 'ReplicaSetCreateError') ?? false;
+  const says = workload.status.conditions?.some(
+    ({ type, status, reason }) => (status === 'True' && (type === 'ReplicaFailure' || type === 'Failed')) || reason === 'ReplicaSetCreateError',
+  );
+  return says ?? false;
 }

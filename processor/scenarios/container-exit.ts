@@ -1,6 +1,7 @@
 /**
  * Opens when: a container of the app, or a sidecar once the pod is initialised, ended by itself and crash-loops; or, where
- *   nothing starts it again, the pod or its Job has failed; or the pod or the Job ran into its deadline.
+ *   nothing starts it again, the pod or its Job has failed; or the pod or the Job ran into its deadline; or a Job failed and took its
+ *   pods along.
  * Updates when: it ends again, with another code or after another time.
  * Resolves when: it has run without a break for `recoverRunningMs`; what is never started again, when a retry succeeded or it is gone.
  * Thresholds: CrashLoopBackOff, or `restarts` in `restartsWindowMs` (ms, design §4); immediate is a run shorter than 10 s (design §4).
@@ -42,7 +43,7 @@ export const containerExit: Scenario = {
       .filter(({ kind }) => kind !== 'init')
       .map((container) => buildUnexplained(view, container, 'container_exit')),
   ],
-  controller: jobDeadline,
+  controller: (view) => [...jobDeadline(view), ...failedJob(view)],
 };
 
 function exitSignal(view: PodView, story: RunStory): readonly Signal[] {
@@ -134,6 +135,38 @@ function jobDeadline(view: ControllerView): readonly Signal[] {
         fieldEvidence(job, 'spec.activeDeadlineSeconds', job.spec.activeDeadlineSeconds ?? ''),
       ],
     }),
+  ];
+}
+
+/**
+ * A Job that failed and whose pods are gone: its controller deletes those that still run when it gives up, as with restartPolicy
+ * OnFailure. It keeps open what its pods showed, until a retry succeeds or it is removed (design D8).
+ */
+function failedJob(view: ControllerView): readonly Signal[] {
+  const { controller: job } = view;
+  const failed = conditionOf(job, 'Failed');
+  if (job.kind !== 'Job' || failed?.status !== 'True' || failed.reason === 'DeadlineExceeded' || hasLaterSuccess(view, job)) return [];
+  for (const pod of view.podsIn(job.metadata.namespace)) if (pod.metadata.ownerReferences?.some(({ uid }) => uid === job.metadata.uid)) return [];
+  const { kind, namespace, name } = view.workloadOf(job);
+  const [only, ...others] = job.spec.template?.spec?.containers ?? [];
+  const atMs = conditionTimeMs(failed) ?? view.nowMs;
+  const why = `${failed.reason ?? 'Failed'}: ${failed.message ?? ''}`;
+  return [
+    {
+      scenario: 'container_exit',
+      cause: 'other',
+      detail: '',
+      flags: [],
+      confidence: 'guess',
+      subject: { kind, namespace, name, container: only !== undefined && others.length === 0 ? only.name : '' },
+      track: 'run',
+      rank: 0,
+      fact: { value: 'Failed=True', timeMs: atMs },
+      dueTimeMs: atMs,
+      recoverAfterMs: view.thresholds.recoverMs,
+      summary: `Job ${namespace}/${job.metadata.name} has failed and its pods are gone: ${shortText(why)}`,
+      evidence: [fieldEvidence(job, 'status.conditions[Failed]', why, atMs)],
+    },
   ];
 }
 

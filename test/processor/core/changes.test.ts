@@ -164,3 +164,27 @@ test('a node that went away is blamed by the pods that could have used it, and a
   };
   assert.deepEqual([blamedFor({}), blamedFor({ pool: 'b' })], ['node_removed', undefined]);
 });
+
+test('a ConfigMap that the failure names and that was removed is to blame, before a restart', () => {
+  const driver = createDriver();
+  const web = (generation: number) => object('Deployment', 'web', { spec: { replicas: 1, template: template('1Gi'), generation }, status: {} });
+  const set = (name: string, seconds: number) =>
+    object('ReplicaSet', name, { spec: { template: template('1Gi') }, status: {} }, { ...owned('Deployment', 'web'), creationTimestamp: driver.at(seconds) });
+  const config = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'app-conf', namespace: 'shop', uid: 'uid-conf' } };
+  const lists = { nodes: [node('n1')], deployments: [web(1)], replicasets: [set('web-1', -9_000)], configmaps: [config], pods: [], events: [] };
+  driver.begin(lists);
+  driver.advance(30);
+  driver.change('DELETED', 'configmaps', config);
+  driver.advance(10);
+  driver.change('ADDED', 'replicasets', set('web-2', 40));
+  const waiting = containerStatus({ waiting: { reason: 'CreateContainerConfigError', message: 'configmap "app-conf" not found' } });
+  driver.change(
+    'ADDED',
+    'pods',
+    rawPod('web-2-x', { ...waiting, phase: 'Pending' }, {}, { ...owned('ReplicaSet', 'web-2'), creationTimestamp: driver.at(41) }),
+  );
+  driver.advance(120);
+  const [incident] = driver.replay.incidents();
+  assert.equal(incident?.cause, 'missing_configmap');
+  assert.equal(blamed(incident)?.kind, 'config_removed');
+});

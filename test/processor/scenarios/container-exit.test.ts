@@ -222,8 +222,16 @@ test('opens when a Job was active longer than its deadline, which only the Job t
     signals.map(({ cause, dueTimeMs, subject }) => [cause, dueTimeMs, subject.kind, subject.name]),
     [['deadline_exceeded', atMs(-5), 'Job', 'job']],
   );
-  for (const reason of ['BackoffLimitExceeded', 'PodFailurePolicy'])
-    assert.deepEqual(containerExit.controller?.(controllerView(job([{ type: 'Failed', status: 'True', reason }]), [])), []);
+  for (const reason of ['BackoffLimitExceeded', 'PodFailurePolicy']) {
+    const failed = job([{ type: 'Failed', status: 'True', reason }]);
+    const ownerReferences = [{ kind: 'Job', name: 'job', uid: failed.metadata.uid, controller: true }];
+    const causesWith = (objects: readonly Pod[]) => containerExit.controller?.(controllerView(failed, [], { objects })).map(({ cause }) => cause);
+    assert.deepEqual(
+      [causesWith([pod({ metadata: { ownerReferences } })]), causesWith([])],
+      [[], ['other']],
+      'its pods speak for themselves while they are there',
+    );
+  }
   assert.deepEqual(containerExit.controller?.(controllerView(job([{ type: 'Complete', status: 'True' }]), [])), []);
 });
 
