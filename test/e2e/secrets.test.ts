@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { RESOURCES } from '../../collector/objects.ts';
 import { openClickHouse } from '../../sql/client.ts';
 import { storeConfig } from '../../sql/config.ts';
@@ -147,12 +146,11 @@ test('secrets of clusters and kubeconfigs are found nowhere', async () => {
     // A change that is no JSON, one that is no object, and the end of a watch in the middle of one.
     server.write('pods', `{"type":"MODIFIED","object":{"metadata":{"name":"${CANARY}"\n`);
     server.write('pods', `{"type":"ERROR","object":{"kind":"Status","code":500,"message":"${SECRET_TEXT}"}}\n`);
-    await waitWhile(
-      'the bad change is told',
-      podtrail,
-      async () => ((await readMetric(url(), 'podtrail_collector_rejected_total')) ?? 0) > 0 || server.watching('pods') > 0,
-    );
-    await delay(1_500); // dead letters and the second list
+    await waitWhile('the bad change is counted', podtrail, async () => ((await readMetric(url(), 'podtrail_collector_rejected_total')) ?? 0) > 0);
+    await waitWhile('the bad change is a dead letter', podtrail, async () => {
+      const { items } = (await (await fetch(`${url()}/v1/dead-letters`)).json()) as { items: unknown[] };
+      return items.length > 0;
+    });
     assertClean('metrics', await (await fetch(`${url()}/metrics`)).text(), 'cluster="planted"');
     assertClean('answers', await answersOf(url()), /v1\/incidents\/\w+ 200 .*planted-crash/);
     await fetch(`${url()}/v1/pods?name=${CANARY}`);
