@@ -112,9 +112,11 @@ function groupByResource(items: readonly unknown[], skipped: string[]): Map<Reso
   }
   const events = groups.get('events');
   if (events !== undefined) {
-    const named = events.map((event) => withRegardingUid(event, uids));
-    groups.set('events', named);
-    for (const event of named) addController(groups, uids, event);
+    for (const event of events) addController(groups, uids, event);
+    groups.set(
+      'events',
+      events.map((event) => withRegardingUid(event, uids)),
+    );
   }
   return groups;
 }
@@ -125,7 +127,7 @@ function addController(groups: Map<Resource, Raw[]>, uids: Map<string, string>, 
   const resource = RESOURCE_OF_KIND[String(ref['kind'])];
   if (!REFUSED_REASONS.includes(String(event['reason'])) || resource === undefined || !CONTROLLER_RESOURCES.includes(resource) || uids.has(refKey(ref))) return;
   const { kind, apiVersion, name, namespace } = ref;
-  const uid = String(ref['uid'] ?? refKey(ref));
+  const uid = String(ref['uid'] || refKey(ref));
   uids.set(refKey(ref), uid);
   groups.set(resource, [...(groups.get(resource) ?? []), { kind, apiVersion, metadata: { name, namespace, uid, resourceVersion: '1' }, spec: {}, status: {} }]);
 }

@@ -36,6 +36,11 @@ for (const [kind, name, reason, message] of refusals) {
   });
 }
 
+test('an Event that does not say which uid it is about is about the name', () => {
+  const { involvedObject, ...rest } = event(...refusals[0]!);
+  assert.equal(signalsOf({ ...rest, involvedObject: { ...(involvedObject as object), uid: undefined } })[0]?.subject.name, 'web-5d4c');
+});
+
 test('Events of events.k8s.io are read under their names', () => {
   const { involvedObject, message, firstTimestamp, lastTimestamp, count, ...rest } = event(...refusals[4]!);
   const times = { deprecatedFirstTimestamp: firstTimestamp, deprecatedLastTimestamp: lastTimestamp, deprecatedCount: count };
