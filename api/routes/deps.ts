@@ -17,7 +17,7 @@ export type Lang = 'en' | 'zh';
 export interface AdviceAbout {
   readonly subject: { readonly kind: string; readonly namespace: string; readonly name: string; readonly container: string };
   readonly shared: { readonly image: string | null; readonly registry: string | null; readonly node: string | null; readonly claim: string | null };
-  /** The member that failed first. */
+  /** A member that fails now, else the one that failed first. */
   readonly pod: { readonly namespace: string; readonly name: string } | undefined;
 }
 

@@ -84,9 +84,12 @@ export async function listIncidents(deps: RouteDeps, query: ListQuery, signal?: 
   };
 }
 
-function adviceAbout(incident: IncidentJson): AdviceAbout {
+/** Commands are about a pod that fails now, if there is one, and the node that it is on. */
+function adviceAbout(incident: IncidentJson, members: readonly MemberRow[]): AdviceAbout {
   const { subject, image, registry, node, claim } = incident;
-  return { subject, shared: { image, registry, node, claim }, pod: incident.pods[0] };
+  const member = members.find(({ state }) => state === 'failing') ?? members[0];
+  const pod = member && { namespace: member.pod_namespace, name: member.pod_name, uid: member.pod_uid };
+  return { subject, shared: { image, registry, node: node ?? (member?.node || null), claim }, pod };
 }
 
 const NAMED_OBJECT = /^([A-Za-z]+) (?:([a-z0-9.-]+)\/)?([a-z0-9.:-]+)$/;
@@ -139,7 +142,7 @@ async function oneIncident(deps: RouteDeps, id: string, lang: 'en' | 'zh', signa
     ...incident,
     members: memberRows.map(buildMember),
     timeline: story.map(({ timeMs, untilMs, ...entry }) => ({ ...entry, time: formatTime(timeMs), until: untilMs > timeMs ? formatTime(untilMs) : null })),
-    advice: deps.advice?.(incident.scenario, incident.cause, lang, adviceAbout(incident)) ?? null,
+    advice: deps.advice?.(incident.scenario, incident.cause, lang, adviceAbout(incident, memberRows)) ?? null,
   };
 }
 

@@ -365,7 +365,7 @@ describe('GET /v1/incidents/{id}', () => {
     });
     assert.deepEqual([body.members.length, body.members[1].state, body.podCount], [2, 'gone', 2]);
     assert.deepEqual(body.advice, advice);
-    const shared = { image: 'web:2', registry: null, node: null, claim: null };
+    const shared = { image: 'web:2', registry: null, node: 'node-1', claim: null };
     const about = { subject: body.subject, shared, pod: { namespace: 'shop', name: 'web-1', uid: 'p1' } };
     assert.deepEqual(asked, [['oom_killed', 'container_limit', 'zh', about]]);
     await advised.app.close();
