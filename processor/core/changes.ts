@@ -164,10 +164,7 @@ function ownTaints(node: Node): unknown {
 function revisionOf(state: ClusterState, subject: NamedObject): Change | undefined {
   const deployment = subject.kind === 'Deployment' ? workloadObject(state, subject) : undefined;
   if (deployment === undefined) return undefined;
-  const sets: Workload[] = [];
-  for (const stored of state.tables.objects.replicasets.values()) {
-    if (stored.object.metadata.ownerReferences?.some((o) => o.uid === deployment.metadata.uid)) sets.push(stored.object as Workload);
-  }
+  const sets = state.indexes.setsByOwner.get(deployment.metadata.uid).map((uid) => state.tables.objects.replicasets.get(uid)?.object as Workload);
   sets.sort((a, b) => byCodeUnit(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') || byCodeUnit(a.metadata.name, b.metadata.name));
   const [before, after] = sets.slice(-2);
   if (before === undefined || after === undefined) return undefined;

@@ -137,6 +137,8 @@ export interface Indexes {
   readonly podsByNamespace: Index;
   /** Owner uid → uids of pods it controls directly. */
   readonly podsByOwner: Index;
+  /** Owner uid → uids of the ReplicaSets it controls: the revisions of a Deployment. */
+  readonly setsByOwner: Index;
   /** incidentKey → id of the unresolved incident. */
   readonly openByKey: Map<string, string>;
   /** incident id → member keys. */
@@ -183,6 +185,7 @@ function buildIndexes(tables: Tables): Indexes {
     podsByNode: createIndex(),
     podsByNamespace: createIndex(),
     podsByOwner: createIndex(),
+    setsByOwner: createIndex(),
     openByKey: new Map(),
     membersOf: createIndex(),
     incidentsBySubject: createIndex(),
@@ -255,25 +258,28 @@ export function controllerUid(object: KubeObject): string {
   return object.metadata.ownerReferences?.find((o) => o.controller === true)?.uid ?? '';
 }
 
-function eachPodIndex(indexes: Indexes, pod: Pod, act: (index: Index, key: string) => void): void {
-  act(indexes.podsByNamespace, pod.metadata.namespace);
-  if (pod.spec.nodeName) act(indexes.podsByNode, pod.spec.nodeName);
-  const owner = controllerUid(pod);
-  if (owner !== '') act(indexes.podsByOwner, owner);
+function eachIndex(indexes: Indexes, resource: Resource, object: ProjectedObject, act: (index: Index, key: string) => void): void {
+  if (resource !== 'pods' && resource !== 'replicasets') return;
+  const owner = controllerUid(object);
+  if (owner !== '') act(resource === 'pods' ? indexes.podsByOwner : indexes.setsByOwner, owner);
+  if (resource !== 'pods') return;
+  act(indexes.podsByNamespace, object.metadata.namespace);
+  const { nodeName } = (object as Pod).spec;
+  if (nodeName) act(indexes.podsByNode, nodeName);
 }
 
 /** Enters an object into the indexes. */
 export function indexObject(indexes: Indexes, resource: Resource, object: ProjectedObject): void {
   const { uid, namespace, name } = object.metadata;
   indexes.byName[resource].add(nameKey(namespace, name), uid);
-  if (resource === 'pods') eachPodIndex(indexes, object as Pod, (index, key) => index.add(key, uid));
+  eachIndex(indexes, resource, object, (index, key) => index.add(key, uid));
 }
 
 /** Takes an object out of the indexes. */
 export function unindexObject(indexes: Indexes, resource: Resource, object: ProjectedObject): void {
   const { uid, namespace, name } = object.metadata;
   indexes.byName[resource].remove(nameKey(namespace, name), uid);
-  if (resource === 'pods') eachPodIndex(indexes, object as Pod, (index, key) => index.remove(key, uid));
+  eachIndex(indexes, resource, object, (index, key) => index.remove(key, uid));
 }
 
 /** Replaces an object in the indexes by its next version. What they are about changes rarely, and entering costs them their order. */
@@ -282,7 +288,8 @@ export function reindexObject(indexes: Indexes, resource: Resource, before: Proj
   const isSame =
     namespace === after.metadata.namespace &&
     name === after.metadata.name &&
-    (resource !== 'pods' || ((before as Pod).spec.nodeName === (after as Pod).spec.nodeName && controllerUid(before) === controllerUid(after)));
+    controllerUid(before) === controllerUid(after) &&
+    (resource !== 'pods' || (before as Pod).spec.nodeName === (after as Pod).spec.nodeName);
   if (isSame) return;
   unindexObject(indexes, resource, before);
   indexObject(indexes, resource, after);
