@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { acceptHeader, collectionPath } from './api-resources.ts';
 import type { ClusterConnection, Credentials } from './cluster-connection.ts';
+import { decodeListPage, type PageDocument } from './list-page.ts';
 import type { Resource } from './objects.ts';
 import { createSlots, type Slots, unlessAborted } from './pacing.ts';
 import { redactText } from './redact.ts';
@@ -32,7 +33,8 @@ export interface ListPage {
   readonly resourceVersion: string;
   /** '' on the last page. */
   readonly continueToken: string;
-  readonly items: readonly unknown[];
+  /** Taken once; throws BadPageError where it turns out to be no JSON. */
+  readonly items: Iterable<unknown>;
 }
 
 export interface WatchRequest {
@@ -111,13 +113,13 @@ export function createApiClient(connection: ClusterConnection, options: ApiClien
     }
   }
 
-  async function getJson(path: string, accept: string, signal: AbortSignal): Promise<ApiResult<unknown>> {
+  async function getJson<T>(path: string, accept: string, decode: (body: Buffer) => T, signal: AbortSignal): Promise<ApiResult<T>> {
     const exchanged = await exchange(path, { accept, encoding: 'gzip', idleMs: requestIdleMs, signal });
     if (!exchanged.ok) return exchanged;
     const body = await readBody(exchanged.value, MAX_PAGE_BYTES);
     if (!body.ok) return body;
     try {
-      return { ok: true, value: JSON.parse(body.value.toString('utf8')) };
+      return { ok: true, value: decode(body.value) };
     } catch {
       return fail('bad_response', `GET ${pathOnly(path)} answered ${body.value.length} bytes that are not JSON`);
     }
@@ -125,11 +127,11 @@ export function createApiClient(connection: ClusterConnection, options: ApiClien
 
   return {
     listSlots: createSlots(LISTS_AT_A_TIME),
-    get: (path, signal) => getJson(path, 'application/json', signal),
+    get: (path, signal) => getJson(path, 'application/json', (body): unknown => JSON.parse(body.toString('utf8')), signal),
     async list({ resource, scope, continueToken }, signal) {
       const query = `?limit=${PAGE_LIMIT}${continueToken === '' ? '' : `&continue=${encodeURIComponent(continueToken)}`}`;
-      const document = await getJson(collectionPath(resource, scope) + query, acceptHeader(resource, 'list'), signal);
-      return document.ok ? decodePage(resource, document.value) : document;
+      const page = await getJson(collectionPath(resource, scope) + query, acceptHeader(resource, 'list'), decodeListPage, signal);
+      return page.ok ? checkPage(resource, page.value) : page;
     },
     async watch({ resource, scope, resourceVersion, timeoutSeconds }, handlers, signal) {
       const query = `?watch=1&allowWatchBookmarks=true&resourceVersion=${encodeURIComponent(resourceVersion)}&timeoutSeconds=${timeoutSeconds}`;
@@ -300,15 +302,17 @@ function parseRetryAfter(header: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms)) : undefined;
 }
 
-function decodePage(resource: Resource, document: unknown): ApiResult<ListPage> {
-  const { metadata, items } = (document ?? {}) as { metadata?: { resourceVersion?: unknown; continue?: unknown } | null; items?: unknown };
-  const resourceVersion = metadata?.resourceVersion;
+function checkPage(resource: Resource, { metadata, items }: PageDocument): ApiResult<ListPage> {
+  const { resourceVersion, continue: continueToken } = (metadata ?? {}) as { resourceVersion?: unknown; continue?: unknown };
   // An empty Go slice is written as null.
-  if (typeof resourceVersion !== 'string' || resourceVersion === '' || !(Array.isArray(items) || items === null)) {
+  if (typeof resourceVersion !== 'string' || resourceVersion === '' || !(items === null || isIterable(items))) {
     return fail('bad_response', `list of ${resource} has no resourceVersion or no items`);
   }
-  const continueToken = metadata?.continue;
   return { ok: true, value: { resourceVersion, continueToken: typeof continueToken === 'string' ? continueToken : '', items: items ?? [] } };
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
 function fail(kind: ApiFailure['kind'], message: string): { readonly ok: false; readonly failure: ApiFailure } {

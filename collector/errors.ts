@@ -40,3 +40,6 @@ export class RecordingError extends Error {
     this.line = line;
   }
 }
+
+/** A page of a list that is no JSON further down. The message says what it is and quotes nothing of it. */
+export class BadPageError extends Error {}

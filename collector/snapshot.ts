@@ -2,6 +2,7 @@
 import type { ApiClient, ApiFailure } from './api-client.ts';
 import type { Target } from './api-resources.ts';
 import type { Appender } from './appender.ts';
+import { BadPageError } from './errors.ts';
 import { retryDelayMs } from './loop.ts';
 import { type Backoff, sleep, yieldToEventLoop } from './pacing.ts';
 import type { Session } from './session.ts';
@@ -44,9 +45,13 @@ export async function takeSnapshot(target: Target, full: boolean, deps: Snapshot
     } else if (resourceVersion !== version) {
       return { ok: false, session, failure: { kind: 'bad_response', message: `list of ${target.resource} went on at another resourceVersion` } };
     }
-    await listItems(session, items, deps, signal);
+    try {
+      listed += await listItems(session, items, deps, signal);
+    } catch (error) {
+      if (!(error instanceof BadPageError)) throw error;
+      return { ok: false, session, failure: { kind: 'bad_response', message: `list of ${target.resource} is ${error.message}` } };
+    }
     if (signal.aborted) return { ok: false, session, failure: undefined };
-    listed += items.length;
     continueToken = page.value.continueToken;
   } while (continueToken !== '');
   session.end();
@@ -67,11 +72,14 @@ function isTransient({ kind }: ApiFailure): boolean {
   return kind === 'network' || kind === 'server' || kind === 'throttled' || kind === 'unauthorized' || kind === 'credentials';
 }
 
-async function listItems(session: Session, items: readonly unknown[], { appender }: SnapshotDeps, signal: AbortSignal): Promise<void> {
+/** Returns their number. */
+async function listItems(session: Session, items: Iterable<unknown>, { appender }: SnapshotDeps, signal: AbortSignal): Promise<number> {
   let turnStartMs = performance.now();
   let sinceCheck = 0;
+  let listed = 0;
   for (const item of items) {
     session.listed(item);
+    listed += 1;
     if (!appender.hasRoom()) await appender.whenRoom(signal);
     sinceCheck += 1;
     if (sinceCheck < TURN_CHECK_ITEMS) continue;
@@ -79,6 +87,7 @@ async function listItems(session: Session, items: readonly unknown[], { appender
     if (performance.now() - turnStartMs < TURN_MS) continue;
     await yieldToEventLoop();
     turnStartMs = performance.now();
-    if (signal.aborted) return;
+    if (signal.aborted) break;
   }
+  return listed;
 }

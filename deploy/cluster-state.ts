@@ -1,6 +1,7 @@
 /** The state of one cluster for commands that ask once: from a recording, or listed from the cluster itself. Nothing is stored. */
 import { setImmediate } from 'node:timers/promises';
 import type { ApiFailure } from '../collector/api-client.ts';
+import { BadPageError } from '../collector/errors.ts';
 import { createApiClient } from '../collector/api-client.ts';
 import { planTargets } from '../collector/api-resources.ts';
 import type { ChangeRecord } from '../collector/change-record.ts';
@@ -96,7 +97,12 @@ async function listInto(
     if (!page.ok) return page.failure;
     if (!begun) session.begin(page.value.resourceVersion);
     begun = true;
-    for (const item of page.value.items) session.listed(item);
+    try {
+      for (const item of page.value.items) session.listed(item);
+    } catch (error) {
+      if (error instanceof BadPageError) return { kind: 'bad_response', message: `list of ${resource} is ${error.message}` };
+      throw error;
+    }
     continueToken = page.value.continueToken;
     await setImmediate();
   } while (continueToken !== '');

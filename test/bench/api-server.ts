@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { copyOf, largePod, recordedPods } from './fleet.ts';
+import { copyOf, largePod, type RawPod, recordedPods } from './fleet.ts';
 
 export interface ServerOptions {
   /** Pods of the list. */
@@ -40,9 +40,10 @@ export function* watchLines({ listed, changes, large = false }: ServerOptions): 
 function listPage(listed: number, start: number, limit: number): string {
   const recorded = recordedPods();
   const end = Math.min(start + limit, listed);
-  const items = Array.from({ length: end - start }, (_, at) =>
-    copyOf(recorded[(start + at) % recorded.length] as (typeof recorded)[number], start + at, start + at + 1),
-  );
+  const items = Array.from({ length: end - start }, (_, at) => {
+    const { metadata, spec, status } = copyOf(recorded[(start + at) % recorded.length] as RawPod, start + at, start + at + 1);
+    return { metadata, spec, status }; // kind and apiVersion stand in no item of a list
+  });
   const metadata = { resourceVersion: String(LIST_VERSION), ...(end < listed ? { continue: String(end) } : {}) };
   return JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata, items });
 }

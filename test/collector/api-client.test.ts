@@ -47,11 +47,11 @@ describe('list', () => {
     const { api } = clientFor(server.url);
     const first = await api.list({ ...pods, continueToken: '' }, NEVER);
     assert.ok(first.ok);
-    assert.equal(first.value.items.length, PAGE_LIMIT);
+    assert.equal([...first.value.items].length, PAGE_LIMIT);
     assert.equal(first.value.resourceVersion, server.resourceVersion());
     const second = await api.list({ ...pods, continueToken: first.value.continueToken }, NEVER);
     assert.ok(second.ok);
-    assert.deepEqual([second.value.items.length, second.value.continueToken], [1, '']);
+    assert.deepEqual([[...second.value.items].length, second.value.continueToken], [1, '']);
     assert.deepEqual(
       server.requests.map((request) => [request.query['limit'], request.headers['accept-encoding']]),
       [
@@ -64,7 +64,7 @@ describe('list', () => {
   test('an empty collection is an empty list', async () => {
     const page = await clientFor(server.url).api.list({ ...pods, continueToken: '' }, NEVER);
     assert.ok(page.ok);
-    assert.deepEqual(page.value.items, []);
+    assert.deepEqual([...page.value.items], []);
   });
 
   test('asks for one namespace, and for metadata alone of name-only resources', async () => {
