@@ -72,7 +72,7 @@ function story(timeline) {
     const many = entry['count'] === 1 || entry['kind'] === 'rest' || entry['kind'] === 'member' ? '' : ` ×${entry['count']}`;
     const until = entry['until'] === null ? '' : ` until ${clock(entry['until'])}`;
     const often = many + until === '' ? null : element('span', { class: 'quiet' }, many + until);
-    return element('li', { class: entry['kind'] }, time, element('span', {}, entry['text']), often);
+    return element('li', {}, time, element('span', {}, entry['text'], often));
   });
   return element('ol', { class: 'story' }, ...entries);
 }
