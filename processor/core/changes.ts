@@ -200,8 +200,9 @@ export function workloadChanges(state: ClusterState, subject: NamedObject): read
 /** Node changes that may explain an incident: of the nodes that it is about, that it names, or whose going took room away. */
 function nodeChangesFor(state: ClusterState, incident: Incident): readonly Change[] {
   const { scenario, cause, subject, shared, evidence } = incident;
-  if (scenario !== 'scheduling_failure' && scenario !== 'node_lost' && scenario !== 'evicted') return [];
-  const changes = state.tables.changes.get(NODES) ?? [];
+  if (scenario !== 'scheduling_failure' && scenario !== 'node_lost' && cause !== 'taint_eviction') return [];
+  // That a node was lost explains everything but itself.
+  const changes = (state.tables.changes.get(NODES) ?? []).filter(({ kind }) => kind !== 'node_lost' || scenario !== 'node_lost');
   const named = new Set([...evidence.map(({ object }) => object), `Node ${shared.node ?? ''}`, ...(subject.kind === 'Node' ? [`Node ${subject.name}`] : [])]);
   const own = changes.filter(({ object }) => named.has(object));
   if (own.length > 0 || scenario !== 'scheduling_failure' || OF_NAMED_NODES.has(cause)) return own;

@@ -188,3 +188,19 @@ test('a ConfigMap that the failure names and that was removed is to blame, befor
   assert.equal(incident?.cause, 'missing_configmap');
   assert.equal(blamed(incident)?.kind, 'config_removed');
 });
+
+test('pods that no longer fit after a node was lost blame that', () => {
+  const driver = createDriver();
+  const lost = {
+    ...node('n2'),
+    status: { ...(node('n2')['status'] as object), conditions: [{ type: 'Ready', status: 'Unknown', lastTransitionTime: driver.at(30) }] },
+  };
+  driver.begin({ nodes: [node('n1'), node('n2')], pods: [], events: [] });
+  driver.advance(30);
+  driver.change('MODIFIED', 'nodes', lost);
+  const pending = unschedulable(driver.at(30), '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s).');
+  const spec = { containers: [{ name: 'app', image: 'a:1', resources: { requests: { cpu: '2' } } }] };
+  driver.change('ADDED', 'pods', { ...pending, spec });
+  driver.advance(70);
+  assert.equal(blamed(driver.replay.incidents()[0])?.kind, 'node_lost');
+});

@@ -84,6 +84,7 @@ test('a lost node stays lost when its pods were moved away; an empty one opens n
   driver.advance(600);
   const told = () => driver.replay.incidents().map(({ scenario, state, resolution }) => [scenario, state, resolution]);
   assert.deepEqual(told(), [['node_lost', 'open', null]]);
+  assert.equal(driver.replay.incidents()[0]?.suspectedChange, null, 'that it was lost is what happened, not why');
   driver.change('MODIFIED', 'nodes', node('True', driver.at(670)));
   driver.advance(120);
   assert.deepEqual(told(), [['node_lost', 'resolved', 'recovered']]);
