@@ -26,9 +26,9 @@ type Cause = 'memory_pressure' | 'disk_pressure' | 'ephemeral_limit' | 'pid_pres
  */
 const CAUSES: readonly (readonly [RegExp, Cause])[] = [
   [/local ephemeral storage (?:limit|usage)|exceeds the (?:total )?limit|emptydir volume/i, 'ephemeral_limit'],
-  [/low on resource: \[?(?:memory|allocatablememory)|condition: \[[^\]]*MemoryPressure|\[MemoryPressure/i, 'memory_pressure'],
-  [/low on resource: \[?(?:ephemeral-storage|inodes|nodefs|imagefs|containerfs|disk)|condition: \[[^\]]*DiskPressure|\[DiskPressure/i, 'disk_pressure'],
-  [/low on resource: \[?pids?|condition: \[[^\]]*PIDPressure|\[PIDPressure/i, 'pid_pressure'],
+  [/low on (?:resource: )?\[?(?:memory|allocatablememory)|condition: \[[^\]]*MemoryPressure|\[MemoryPressure/i, 'memory_pressure'],
+  [/low on (?:resource: )?\[?(?:ephemeral-storage|inodes|nodefs|imagefs|containerfs|disk)|condition: \[[^\]]*DiskPressure|\[DiskPressure/i, 'disk_pressure'],
+  [/low on (?:resource: )?\[?pids?|condition: \[[^\]]*PIDPressure|\[PIDPressure/i, 'pid_pressure'],
 ];
 
 /** Why the kubelet evicted, by its message. */

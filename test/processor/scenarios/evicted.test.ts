@@ -29,6 +29,8 @@ const messages: readonly (readonly [string, string])[] = [
   ['Container app exceeded its local ephemeral storage limit "1Gi". ', 'ephemeral_limit'],
   ['Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ', 'ephemeral_limit'],
   ['pod ephemeral local storage usage exceeds the total limit of containers {{1073741824 0} {<nil>} 1Gi BinarySI}', 'ephemeral_limit'],
+  ['The node was low on disk space.', 'disk_pressure'],
+  ['The node was low on compute resources.', 'other'],
   ['something new', 'other'],
   ['', 'other'],
 ];
