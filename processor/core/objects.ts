@@ -7,6 +7,7 @@ import { compareResourceVersions, scopeKey } from '../../collector/change-record
 import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
 import type { DeadLetterRow } from '../../sql/rows.ts';
 import { disruptionOf } from '../scenarios/disruption.ts';
+import { isHeard } from '../scenarios/heard-events.ts';
 import { noteChange } from './changes.ts';
 import { emitSession, expectResource, extendBlindness } from './coverage.ts';
 import type { Emitter } from './emit.ts';
@@ -357,7 +358,8 @@ function depart(state: ClusterState, pod: Pod): void {
 function markRegarding(state: ClusterState, event: Event): void {
   const { kind, uid, name } = event.regarding;
   if (kind === 'Pod') {
-    if (state.tables.objects.pods.has(uid) || state.tables.departed.has(uid)) state.tables.dirty.set(`pod/${uid}`, 1);
+    const pod = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
+    if (pod === undefined ? state.tables.departed.has(uid) : isHeard(pod, event)) state.tables.dirty.set(`pod/${uid}`, 1);
   } else if (resourceOfKind(kind) !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
   else if (kind === 'Node') {
     // Kubelets up to 1.34 put the node's name where its uid belongs (signals.md §17).

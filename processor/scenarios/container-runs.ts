@@ -4,6 +4,7 @@
  */
 import type { Container, ContainerState, ContainerStatus, KubeObject, Pod, Workload } from '../../collector/objects.ts';
 import { timeOf } from './conditions.ts';
+import { oncePerView } from './remembered.ts';
 import type { ClusterView, ContainerHistory, FinishedRun, PodView, SeenEvent } from './scenario.ts';
 
 /** app, or one of the init list: run once in order, or kept running beside the app (sidecar, since 1.28). */
@@ -52,7 +53,9 @@ const SHORTEST_PROBATION_MS = 60_000;
 const NO_HISTORY: ContainerHistory = { runs: [], restarts: [], everStarted: false, everReady: false, longestRunMs: 0 };
 
 /** All containers of a pod that have a status: init containers first, then those of the app, then ephemeral ones. */
-export function containersOf(view: PodView): readonly ContainerReading[] {
+export const containersOf = oncePerView(readContainers);
+
+function readContainers(view: PodView): readonly ContainerReading[] {
   const { spec, status } = view.pod;
   const readings: ContainerReading[] = [];
   const read = (list: readonly ContainerStatus[] | undefined, field: string, specs: readonly Container[] | undefined, kind: ContainerKind): void => {

@@ -4,6 +4,7 @@
  * about the transport stands inside an error about authorization or lookup and decides, so it comes first; where the kubelet
  * joins the errors of several credentials as `[a, b]`, the order picks the more specific one as well.
  */
+import { rememberTexts } from './remembered.ts';
 import type { Confidence } from './scenario.ts';
 
 export type PullCause =
@@ -135,7 +136,9 @@ const FAMILIES: readonly Family[] = [
 ];
 
 /** Reads an error text. `image` is the reference as the pod spec has it; its parts must not be taken for words of the error. */
-export function classifyPullError(message: string, image: string): PullVerdict {
+export const classifyPullError = rememberTexts(readPullError);
+
+function readPullError(message: string, image: string): PullVerdict {
   const text = withoutNames(message, image);
   const family = FAMILIES.find(({ words }) => words.test(text));
   const cause = family?.cause ?? 'other';

@@ -2,6 +2,7 @@
 import type { ContainerReading, CrashLoop } from './container-runs.ts';
 import { containersOf, crashLoopOf, hasFailed, isFailing, probationEndMs, runPath, staysEnded, wasRetried } from './container-runs.ts';
 import { containerSubject, eventEvidence, fieldEvidence, subjectText } from './evidence.ts';
+import { oncePerView } from './remembered.ts';
 import type { Evidence, FinishedRun, PodView, Signal, Subject } from './scenario.ts';
 import type { RunEnd } from './run-end.ts';
 import { endOf } from './run-end.ts';
@@ -21,7 +22,9 @@ export interface RunStory {
 }
 
 /** The stories of a pod's containers, one each at most. Cheap for a pod that never ended a run. */
-export function storiesOf(view: PodView): readonly RunStory[] {
+export const storiesOf = oncePerView(readStories);
+
+function readStories(view: PodView): readonly RunStory[] {
   if (!mayHaveEnded(view)) return [];
   const stories: RunStory[] = [];
   for (const container of containersOf(view)) {

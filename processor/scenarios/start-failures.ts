@@ -7,6 +7,7 @@ import type { ContainerStatus, Pod } from '../../collector/objects.ts';
 import { conditionOf, isBound, isTerminal, timeOf } from './conditions.ts';
 import { endedPodOf } from './ended-pod.ts';
 import { eventEvidence, fieldEvidence } from './evidence.ts';
+import { oncePerView } from './remembered.ts';
 import type { Evidence, PodView, SeenEvent } from './scenario.ts';
 import type { StartMeaning, StartStage } from './start-messages.ts';
 import { classifyStartError } from './start-messages.ts';
@@ -29,7 +30,9 @@ export interface StartFailure extends StartMeaning {
 }
 
 /** Everything that keeps containers of this pod from starting now; at most one for the pod and one for each container. */
-export function startFailuresOf(view: PodView): readonly StartFailure[] {
+export const startFailuresOf = oncePerView(readStartFailures);
+
+function readStartFailures(view: PodView): readonly StartFailure[] {
   const { pod } = view;
   if (!isBound(pod) || pod.metadata.deletionTimestamp !== undefined) return [];
   const own = statusesOf(pod).flatMap(({ status, path }) => containerFailure(view, status, path) ?? []);
@@ -108,7 +111,7 @@ function failingSinceMs(view: PodView, container: string, event: SeenEvent | und
 }
 
 /** Waiting reasons of a container that waits for its pod and for nothing of its own. */
-const CALM: readonly string[] = ['', 'ContainerCreating', 'PodInitializing'];
+export const CALM: readonly string[] = ['', 'ContainerCreating', 'PodInitializing'];
 
 /** The sandbox is not known to be up: volumes or sandbox are what is awaited. */
 function isHeldUp(pod: Pod): boolean {
