@@ -4,21 +4,21 @@
  */
 import type { ChangeRecord, ObjectRecord, SessionRecord } from '../../collector/change-record.ts';
 import { compareResourceVersions, scopeKey } from '../../collector/change-record.ts';
-import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
+import type { Event, Pod, ProjectedObject, Resource } from '../../collector/objects.ts';
 import type { DeadLetterRow } from '../../sql/rows.ts';
 import { disruptionOf } from '../scenarios/disruption.ts';
-import { isHeard } from '../scenarios/heard-events.ts';
 import { noteChange } from './changes.ts';
 import { emitSession, expectResource, extendBlindness } from './coverage.ts';
+import { markDependents, markFailedJob, markRegarding, markSiblings } from './dispatch.ts';
 import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
 import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
-import { controllerUid, indexObject, reindexObject, unindexObject } from './state.ts';
+import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
-import { CONTROLLER_RESOURCES, resourceOfKind, workloadOf } from './workload.ts';
+import { workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -266,20 +266,6 @@ function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, 
   if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
 }
 
-/** What its last pod showed is for the Job to say from now on. */
-function markFailedJob(state: ClusterState, pod: ProjectedObject): void {
-  const uid = controllerUid(pod);
-  const job = uid === '' ? undefined : state.tables.objects.jobs.get(uid)?.object;
-  if (job !== undefined && isRefused(job as Workload)) state.tables.dirty.set(`controller/${uid}`, 1);
-}
-
-/** A retry that succeeds ends the failure of those before it. */
-function markSiblings(state: ClusterState, pod: Pod): void {
-  const owner = controllerUid(pod);
-  if (owner !== '')
-    for (const sibling of state.indexes.podsByOwner.get(owner)) if (state.tables.sources.has(sibling)) state.tables.dirty.set(`pod/${sibling}`, 1);
-}
-
 function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string): void {
   const table = state.tables.objects[resource];
   const { uid } = object.metadata;
@@ -353,49 +339,4 @@ function depart(state: ClusterState, pod: Pod): void {
   if (deletionTimestamp === undefined) return;
   state.tables.departed.set(uid, { pod, history: state.tables.histories.get(uid) });
   state.timers.set(`forget/${uid}`, state.meta.streamTimeMs + DEPARTED_MS);
-}
-
-function markRegarding(state: ClusterState, event: Event): void {
-  const { kind, uid, name } = event.regarding;
-  if (kind === 'Pod') {
-    const pod = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
-    if (pod === undefined ? state.tables.departed.has(uid) : isHeard(pod, event)) state.tables.dirty.set(`pod/${uid}`, 1);
-  } else if (resourceOfKind(kind) !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
-  else if (kind === 'Node') {
-    // Kubelets up to 1.34 put the node's name where its uid belongs (signals.md §17).
-    for (const nodeUid of state.indexes.byName.nodes.get(`/${name}`)) state.tables.dirty.set(`node/${nodeUid}`, 1);
-  }
-}
-
-/** Judged again because of this object: itself, and what was already found wrong beneath it. */
-function markDependents(state: ClusterState, resource: Resource, object: ProjectedObject, before: ProjectedObject | undefined): void {
-  const { dirty, sources } = state.tables;
-  const { uid, namespace } = object.metadata;
-  if (resource === 'nodes') {
-    dirty.set(`node/${uid}`, 1);
-    // Removal hands the same object twice: its pods are judged again then too.
-    if (object === before || readiness(object as Node) !== readiness(before as Node | undefined)) {
-      for (const pod of state.indexes.podsByNode.get(object.metadata.name)) dirty.set(`pod/${pod}`, 1);
-    }
-  } else if (CONTROLLER_RESOURCES.includes(resource)) {
-    if (sources.has(uid) || state.timers.due(`judge/controller/${uid}`) !== undefined || isRefused(object as Workload)) dirty.set(`controller/${uid}`, 1);
-    if (resource === 'jobs') for (const pod of state.indexes.podsByOwner.get(uid)) if (sources.has(pod)) dirty.set(`pod/${pod}`, 1);
-  } else if (resource === 'resourcequotas') {
-    for (const kind of CONTROLLER_RESOURCES) {
-      for (const source of sources.keys()) {
-        if (state.tables.objects[kind].get(source)?.object.metadata.namespace === namespace) dirty.set(`controller/${source}`, 1);
-      }
-    }
-  }
-}
-
-function readiness(node: Node | undefined): string {
-  return node?.status.conditions?.find((c) => c.type === 'Ready')?.status ?? '';
-}
-
-function isRefused(workload: Workload): boolean {
-  const says = workload.status.conditions?.some(
-    ({ type, status, reason }) => (status === 'True' && (type === 'ReplicaFailure' || type === 'Failed')) || reason === 'ReplicaSetCreateError',
-  );
-  return says ?? false;
 }
