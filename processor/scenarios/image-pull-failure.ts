@@ -6,7 +6,7 @@
  *   and pull policy Never at once (design §4); a silent pull after `initStuckMs`, twice that when no other pull is in its way.
  * Cannot see: progress of a pull; on kubelets up to 1.31 the cause is gone once neither status nor Event shows it.
  */
-import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, createdMs, timeOf } from './conditions.ts';
 import type { ContainerReading } from './container-runs.ts';
 import { containersOf } from './container-runs.ts';
 import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
@@ -142,7 +142,7 @@ function pullSinceMs(view: PodView, container: ContainerReading): number {
   const { pod, history } = view;
   const ended = container.runs.at(-1)?.finishedTimeMs ?? 0;
   if (ended > 0) return ended;
-  return timeOf(pod.status.startTime) ?? conditionTimeMs(conditionOf(pod, 'PodScheduled')) ?? history.firstSeenMs;
+  return timeOf(pod.status.startTime) ?? conditionTimeMs(conditionOf(pod, 'PodScheduled')) ?? (createdMs(pod) || history.firstSeenMs);
 }
 
 /** A pull under way for long without an error: the Event that it began is all there is to see. */

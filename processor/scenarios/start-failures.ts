@@ -83,7 +83,7 @@ function containerFailure(view: PodView, status: ContainerStatus, path: string):
 }
 
 function failureOf(view: PodView, status: ContainerStatus, stage: StartStage, said: string, path: string): StartFailure {
-  const events = view.events.filter(({ reason, fieldPath }) => reason === 'Failed' && fieldPath.endsWith(`{${status.name}}`));
+  const events = view.events.filter((event) => event.reason === 'Failed' && isAbout(view.pod, event, status.name));
   // A status that has lost its message (the kubelet restarted) still has the Event.
   const text = said || (events.at(-1)?.note.replace(/^Error: /, '') ?? '');
   const meaning = classifyStartError(stage, text, view.pod.spec.containers);
@@ -98,6 +98,12 @@ function failureOf(view: PodView, status: ContainerStatus, stage: StartStage, sa
     volume: '',
     evidence: [fieldEvidence(view.pod, path, text, sinceMs), ...(event === undefined ? [] : [eventEvidence(view.pod, event)])],
   };
+}
+
+/** By fieldPath; lists that people trim leave it out, which of the only container of a pod loses nothing. */
+function isAbout({ spec }: Pod, { fieldPath, note }: SeenEvent, container: string): boolean {
+  if (fieldPath !== '') return fieldPath.endsWith(`{${container}}`);
+  return spec.containers.length === 1 && (spec.initContainers ?? []).length === 0 && note.startsWith('Error: ');
 }
 
 /** The earliest sign since the container last ran. Attempts alternate with back-off, so that the present state alone is too young. */

@@ -69,13 +69,14 @@ function pullForms(image: string, error: string): readonly (readonly Raw[])[] {
   ];
 }
 
-/** Status with and without Event, an Event alone; what starts late also as the end of a run that never was, by containerd and by Docker. */
+/** Status with and without Event, an Event alone, with and without fieldPath; what starts late also as the end of a run that never was, by containerd and by Docker. */
 function startForms(reason: string, container: Raw, error: string): readonly (readonly Raw[])[] {
   const failed = event('Failed', `Error: ${error}`);
   const forms = [
     [pod(container, waiting(reason, error))],
     [pod(container, waiting(reason, error)), event('Pulled', 'Container image already present on machine', { type: 'Normal' }), failed],
     [pod(container, waiting(reason)), failed],
+    [pod(container, waiting(reason)), { ...failed, involvedObject: POD }],
   ];
   if (reason !== 'RunContainerError') return forms;
   const ended = (by: string, exitCode: number): Raw => ({ terminated: { reason: by, exitCode, message: error, finishedAt: at(-30) } });
