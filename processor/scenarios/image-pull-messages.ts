@@ -104,6 +104,8 @@ const FAMILIES: readonly Family[] = [
     words:
       /deadline ?exceeded|handshake timeout|client\.timeout|timeout exceeded|requests? cancell?ed|context cancell?ed|cancel pulling image|no progress|\beof\b|connection reset|forcibly closed|broken pipe|i\/o timeout|timed? ?out\b|stream error|goaway|connection (?:was )?lost|closed network connection|server closed|connection broken|code = (?:4|canceled|deadlineexceeded) /,
   },
+  // Harbor refuses with 401 and says why.
+  { cause: 'image_not_found', words: /\bproject \S+ not found/ },
   {
     cause: 'registry_auth',
     ambiguous: true,
