@@ -80,7 +80,7 @@ const sessionCounters = z.object({
   nextSeq: count,
   /** Listed completely and watching now. */
   inSync: z.boolean(),
-  /** As in SESSION_END, of a session that is listed but not connected. */
+  /** As in SESSION_END: when something came last on its watch. Default: t of the heartbeat, if in sync. */
   completeTimeMs: timeMs.optional(),
   /** Promise 4, since the session began: received = suppressed + rejected + appended. */
   received: count,

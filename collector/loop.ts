@@ -119,10 +119,11 @@ export function enterState(loop: Loop, state: LoopState, reason?: string): void 
   loop.deps.changed(loop.status);
 }
 
-/** Something came in: what was before it came before it. */
-export function touch(loop: Loop): void {
-  loop.completeTimeMs = loop.deps.nowMs();
-  loop.status = { ...loop.status, lastRecordTimeMs: loop.completeTimeMs };
+/** Something came in. `isLive`: just now, so that what was before it has come before it. */
+export function touch(loop: Loop, isLive: boolean): void {
+  const nowMs = loop.deps.nowMs();
+  if (isLive) loop.completeTimeMs = nowMs;
+  loop.status = { ...loop.status, lastRecordTimeMs: nowMs };
 }
 
 /** Before a request: keeps them a second apart, whatever else went wrong. `atOnce`: this one may follow the last directly. */

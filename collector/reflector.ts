@@ -25,7 +25,7 @@ export function createReflector(cluster: string, target: Target, timing: Timing,
       while (!signal.aborted) {
         const ending = await runSession(loop, notes, signal);
         const hadSession = loop.session !== undefined;
-        closeSession(loop, signal.aborted ? deps.stopReason() : ending.reason, signal.aborted && loop.live ? undefined : loop.completeTimeMs);
+        closeSession(loop, signal.aborted ? deps.stopReason() : ending.reason);
         if (!signal.aborted) await recover(loop, notes, ending, hadSession, signal);
       }
       enterState(loop, 'stopped');
@@ -33,8 +33,8 @@ export function createReflector(cluster: string, target: Target, timing: Timing,
     status: () => loop.status,
     counters() {
       const counters = loop.session?.counters();
-      if (counters === undefined || loop.live) return counters;
-      return { ...counters, inSync: false, ...(loop.completeTimeMs !== undefined && { completeTimeMs: loop.completeTimeMs }) };
+      if (counters === undefined) return undefined;
+      return { ...counters, inSync: counters.inSync && loop.live, ...(loop.completeTimeMs !== undefined && { completeTimeMs: loop.completeTimeMs }) };
     },
   };
 }
@@ -64,7 +64,7 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
   if (full) loop.fullDueMs = performance.now() + timing.fullSnapshotIntervalMs * (1 - deps.random() / 4);
   notes.forget();
   loop.live = true;
-  touch(loop);
+  touch(loop, false);
   loop.completeTimeMs = askedTimeMs; // the list is of then, and no watch has shown what came after it
   deps.metrics.listed(cluster, target.resource);
   deps.log.debug({ ...target, listed: snapshot.listed, full }, 'listed');
@@ -75,9 +75,9 @@ function listEndReason({ kind }: ApiFailure): string {
   return kind === 'gone' ? 'list_expired' : 'list_failed';
 }
 
-function closeSession(loop: Loop, reason: string, completeTimeMs: number | undefined): void {
+function closeSession(loop: Loop, reason: string): void {
   if (loop.session === undefined) return;
-  loop.session.close(reason, completeTimeMs);
+  loop.session.close(reason, loop.completeTimeMs);
   loop.deps.sessionEnded(loop.session.counters());
   loop.session = undefined;
   loop.live = false;

@@ -12,6 +12,8 @@ import { createLineSplitter, decodeWatchLine } from './watch-stream.ts';
 
 /** An empty watch may be a chance; two in a row are not. */
 const EMPTY_WATCHES_BEFORE_RELIST = 2;
+/** What comes sooner after the start of a watch may be long past: first of all comes what there was to resume, ms. */
+const RESUME_MS = HEARTBEAT_INTERVAL_MS;
 /** Refusals of the watch in a row, by the server, after which only a new list helps: e.g. etcd came back from an older backup. */
 const REFUSALS_BEFORE_RELIST = 5;
 
@@ -70,6 +72,7 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   const timeoutSeconds = Math.max(1, Math.min(Math.round(min + deps.random() * (max - min)), Math.ceil(remainingMs / 1_000)));
   const reader = createWatchReader(session, fromVersion, target.resource === 'pods' ? deps.specs : undefined, deps.appender);
   const startMs = performance.now();
+  const isLive = (): boolean => performance.now() - startMs >= RESUME_MS;
   // Until the watch is open nothing is known to be missed; a heartbeat later that is no longer sure.
   const doubt = setTimeout(() => {
     loop.live = false;
@@ -83,7 +86,7 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
     bytes(chunk: Buffer): boolean {
       const before = reader.lines();
       const goOn = reader.push(chunk);
-      if (reader.lines() > before) touch(loop); // an ERROR is no sign that nothing is missing
+      if (reader.lines() > before) touch(loop, isLive()); // an ERROR is no sign that nothing is missing
       return goOn;
     },
   };
@@ -95,7 +98,7 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   if (end.kind !== 'closed' && !signal.aborted) loop.live = false;
   const empty = end.kind === 'closed' && reader.lines() === 0 && performance.now() - startMs < Math.min(timing.emptyWatchMs, timeoutSeconds * 500);
   const whole = end.kind === 'closed' && !empty;
-  if (whole) loop.completeTimeMs = loop.deps.nowMs();
+  if (whole && isLive()) loop.completeTimeMs = loop.deps.nowMs();
   if (reader.lines() > 0 || whole) loop.failures = 0;
   return { version: reader.version(), lines: reader.lines(), empty, end };
 }

@@ -6,6 +6,7 @@ import type { ChangeRecord, Heartbeat, SessionCounters } from '../../collector/c
 import { HEARTBEAT_INTERVAL_MS, scopeKey } from '../../collector/change-record.ts';
 import type { Resource } from '../../collector/objects.ts';
 import type { Emitter } from './emit.ts';
+import { isAheadOfTwin, sweepOvertaken } from './overtaken.ts';
 import type { ClusterState, SessionState, SyncState } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 
@@ -80,11 +81,12 @@ function setBlind(state: ClusterState, emitter: Emitter, key: string, next: Omit
   emitCoverage(state, emitter, key, sync, 0);
 }
 
-/** A session that was complete before the blindness began has resumed: it only was late, and the interval is empty. */
+/** What was seen again by a session that was there before is not blind: it only was late, and perhaps nothing is left of the interval. */
 function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTimeMs: number): void {
   const before = state.meta.sync[key] as SyncState;
+  const toTimeMs = Math.max(before.blindFromMs, Math.min(syncedTimeMs, state.meta.streamTimeMs));
   const late = syncedTimeMs < before.blindFromMs;
-  emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, late ? before.blindFromMs : state.meta.streamTimeMs);
+  emitCoverage(state, emitter, key, late ? { ...before, reason: 'resumed_without_loss' } : before, toTimeMs);
   state.meta.sync[key] = { inSync: true, uncollectable: false, blindFromMs: 0, sightFromMs: late ? before.sightFromMs : syncedTimeMs, reason: '' };
   sights.delete(state.meta);
   takeOver(state, emitter, key, syncedTimeMs);
@@ -92,16 +94,25 @@ function setInSync(state: ClusterState, emitter: Emitter, key: string, syncedTim
 
 /**
  * The earliest session that sees is another one than before: a collector that was restarted sooner than its silence was noticed, or one
- * of two that died. Between the last of those before and the first of these nobody saw.
+ * of two that died. Only now it is known what nobody saw between the first of those before and this one.
  */
 function takeOver(state: ClusterState, emitter: Emitter, key: string, sightFromMs: number): void {
   const before = state.meta.sync[key] as SyncState;
   if (sightFromMs === before.sightFromMs) return;
   state.meta.sync[key] = { ...before, sightFromMs };
-  const earlier = Object.values(state.meta.sessions).filter((s) => s.syncedTimeMs > 0 && s.syncedTimeMs < sightFromMs && scopeKey(s.resource, s.scope) === key);
-  if (earlier.length === 0) return;
-  const blindFromMs = Math.max(...earlier.map(({ completeTimeMs }) => completeTimeMs));
-  if (blindFromMs < sightFromMs) emitCoverage(state, emitter, key, { ...before, blindFromMs, reason: 'collector_restarted' }, sightFromMs);
+  emitHoles(state, emitter, key, before.sightFromMs, sightFromMs, 'collector_restarted');
+}
+
+/** Writes what of an interval no session saw, as far as it lies after what the first of them saw. */
+function emitHoles(state: ClusterState, emitter: Emitter, key: string, fromMs: number, toMs: number, reason: string): void {
+  const sessions = Object.values(state.meta.sessions).filter((s) => s.syncedTimeMs > 0 && scopeKey(s.resource, s.scope) === key);
+  let seenMs = Number.POSITIVE_INFINITY;
+  for (const { syncedTimeMs, completeTimeMs } of sessions.sort((a, b) => a.syncedTimeMs - b.syncedTimeMs)) {
+    const nextMs = Math.min(syncedTimeMs, toMs);
+    if (seenMs < nextMs && nextMs > fromMs) emitCoverage(state, emitter, key, { ...(state.meta.sync[key] as SyncState), blindFromMs: seenMs, reason }, nextMs);
+    if (syncedTimeMs >= toMs) return;
+    seenMs = Number.isFinite(seenMs) ? Math.max(seenMs, completeTimeMs) : completeTimeMs;
+  }
 }
 
 /**
@@ -133,6 +144,7 @@ export function refreshSync(state: ClusterState, emitter: Emitter, nowMs: number
       setInSync(state, emitter, key, now.syncedTimeMs);
       gained.push(key);
     } else if (!seeing && before.inSync) {
+      emitHoles(state, emitter, key, before.sightFromMs, complete.get(key) ?? nowMs, 'collector_restarted');
       setBlind(state, emitter, key, { uncollectable: false, blindFromMs: complete.get(key) ?? nowMs, reason: now === undefined ? why : 'collector_silent' });
       lost = true;
     }
@@ -197,12 +209,13 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
   for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
     const session = meta.sessions[id] as SessionState;
     const counters = named.get(id);
-    if (counters !== undefined) meta.sessions[id] = applyCounters(session, counters, meta.streamTimeMs);
+    if (counters !== undefined) meta.sessions[id] = applyCounters(session, counters, record.t, meta.streamTimeMs);
     else if (session.run === record.run && session.phase !== 'ended') meta.sessions[id] = { ...session, phase: 'ended' };
-    else if (isForgotten(meta, session)) delete meta.sessions[id];
+    else if (isForgotten(meta, session) && !isAheadOfTwin(state, session)) delete meta.sessions[id];
     else continue;
     emitSession(state, emitter, meta.sessions[id] ?? session);
   }
+  sweepOvertaken(state);
   for (const [run, timeMs] of Object.entries(meta.runs)) if (meta.streamTimeMs - timeMs > FORGET_MS) delete meta.runs[run];
   meta.lastHeartbeatMs = meta.streamTimeMs;
   return true;
@@ -214,9 +227,12 @@ function isForgotten({ streamTimeMs, runs }: ClusterState['meta'], session: Sess
   return streamTimeMs - Math.max(session.aliveTimeMs, heardTimeMs) > FORGET_MS;
 }
 
-function applyCounters(session: SessionState, counters: SessionCounters, nowMs: number): SessionState {
+function applyCounters(session: SessionState, counters: SessionCounters, saidTimeMs: number, nowMs: number): SessionState {
   const { received, suppressed, rejected, appended } = counters;
   const hole = session.nextSeq < counters.nextSeq;
+  const whole = !hole && session.phase === 'synced';
+  // A connection may be dead long before anyone knows: what counts is what has come on it.
+  const toldTimeMs = counters.completeTimeMs ?? (counters.inSync ? saidTimeMs : session.completeTimeMs);
   return {
     ...session,
     received,
@@ -224,8 +240,7 @@ function applyCounters(session: SessionState, counters: SessionCounters, nowMs: 
     rejected,
     appended,
     aliveTimeMs: counters.inSync ? nowMs : session.aliveTimeMs,
-    completeTimeMs:
-      counters.inSync && !hole && session.phase === 'synced' ? nowMs : Math.min(session.completeTimeMs, counters.completeTimeMs ?? Number.POSITIVE_INFINITY),
+    completeTimeMs: whole ? toldTimeMs : Math.min(session.completeTimeMs, toldTimeMs),
     phase: hole ? 'broken' : session.phase,
   };
 }

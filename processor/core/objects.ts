@@ -14,6 +14,7 @@ import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
 import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
+import { emitLate, noteListed } from './overtaken.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
@@ -50,7 +51,6 @@ export function applySessionRecord(state: ClusterState, emitter: Emitter, record
   session.nextSeq = record.seq + 1;
   session.aliveTimeMs = meta.streamTimeMs;
   if (hole) session.phase = 'broken';
-  if (session.phase !== 'broken') session.completeTimeMs = meta.streamTimeMs;
   if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
   const applied = applyGuarded(state, emitter, session, record);
   count(state, record, applied);
@@ -104,7 +104,7 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
       emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'rejected', record.reason));
       return NOTHING;
     case 'SNAPSHOT_END':
-      return endSnapshot(state, emitter, session, record.count);
+      return endSnapshot(state, emitter, session, record);
     case 'SESSION_END':
       return endSession(state, emitter, session, record);
     default:
@@ -113,7 +113,8 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
 }
 
 function endSession(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'SESSION_END' }>): Applied {
-  const completeTimeMs = Math.min(session.completeTimeMs, record.completeTimeMs ?? session.completeTimeMs);
+  const toldTimeMs = record.completeTimeMs ?? record.t;
+  const completeTimeMs = session.phase === 'synced' ? toldTimeMs : Math.min(session.completeTimeMs, toldTimeMs);
   dropListed(state, session);
   const ended = Object.assign(session, { ...record.counters, phase: 'ended', completeTimeMs, listedCount: 0 } satisfies Partial<SessionState>);
   emitSession(state, emitter, ended);
@@ -166,6 +167,7 @@ function applyListed(state: ClusterState, emitter: Emitter, session: SessionStat
     return { ...NOTHING, lost: 'abbreviated_unknown' };
   }
   upsert(state, emitter, record.resource, record.object, record.rv, 'LISTED');
+  if (record.resource === 'pods') noteListed(state, session, record.uid, record.rv);
   return NOTHING;
 }
 
@@ -186,10 +188,14 @@ function applyChange(
   session: SessionState,
   record: Extract<ChangeRecord, { type: 'ADDED' | 'MODIFIED' | 'DELETED' }>,
 ): Applied {
-  if (isComplete(state, session, record.rv)) return DUPLICATE;
   const stored = storedRv(state, record.resource, record.uid);
-  if (session.phase === 'synced') advance(state, session, record.rv);
-  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0) return DUPLICATE;
+  const isOld = isComplete(state, session, record.rv) || (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0);
+  const isLate = isOld && record.resource === 'pods' && emitLate(state, emitter, session, record);
+  if (session.phase === 'synced') {
+    advance(state, session, record.rv);
+    session.rv = record.rv;
+  }
+  if (isOld) return isLate ? NOTHING : DUPLICATE;
   if (record.type !== 'DELETED') {
     upsert(state, emitter, record.resource, record.object, record.rv, record.type);
     return NOTHING;
@@ -213,14 +219,17 @@ function absentFrom(state: ClusterState, session: SessionState): string[] {
 }
 
 /** The diff (design D5): what the whole list does not name was deleted no later than now. */
-function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionState, total: number): Applied {
-  const whole = session.phase === 'listing' && session.listedCount === total && session.listRv !== '';
+function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'SNAPSHOT_END' }>): Applied {
+  const whole = session.phase === 'listing' && session.listedCount === record.count && session.listRv !== '';
   const stale = isComplete(state, session, session.listRv);
   const removed: { resource: Resource; object: ProjectedObject }[] = [];
   if (whole && !stale && session.resource !== 'events') {
     for (const uid of absentFrom(state, session)) {
       const stored = state.tables.objects[session.resource].get(uid) as StoredObject;
-      if (session.resource === 'pods') emitPod(state, emitter, stored.object as Pod, 'VANISHED');
+      if (session.resource === 'pods') {
+        emitPod(state, emitter, stored.object as Pod, 'VANISHED');
+        noteListed(state, session, uid, undefined);
+      }
       removed.push(...remove(state, session.resource, uid));
     }
   }
@@ -230,7 +239,7 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
     return { ...NOTHING, lost: 'snapshot_incomplete' };
   }
   advance(state, session, session.listRv);
-  Object.assign(session, { phase: 'synced', syncedTimeMs: state.meta.streamTimeMs, listedCount: 0 } satisfies Partial<SessionState>);
+  Object.assign(session, { phase: 'synced', syncedTimeMs: record.t, completeTimeMs: record.t, listedCount: 0 } satisfies Partial<SessionState>);
   return { ...NOTHING, removed };
 }
 

@@ -9,6 +9,7 @@ import type { PodHistory, SeenEvent } from '../scenarios/scenario.ts';
 import type { Change } from './changes.ts';
 import type { Incident, Member, SourceState } from './incident.ts';
 import { groupKeys, incidentKey } from './incident.ts';
+import type { Overtaken } from './overtaken.ts';
 import type { Rules } from './rules-config.ts';
 import { DEFAULT_RULES } from './rules-config.ts';
 import type { Index, Table } from './tables.ts';
@@ -42,6 +43,8 @@ export interface SessionState {
   phase: 'listing' | 'synced' | 'broken' | 'ended';
   /** resourceVersion of the list in hand. */
   listRv: string;
+  /** Highest resourceVersion that came on its watch without a hole; none before the first. */
+  rv?: string;
   /** LISTED and REJECTED seen of the list in hand. */
   listedCount: number;
   readonly firstTimeMs: number;
@@ -49,7 +52,7 @@ export interface SessionState {
   syncedTimeMs: number;
   /** Last record of it, or heartbeat that named it in sync. */
   aliveTimeMs: number;
-  /** Until when nothing of it is missing; once it is broken or ended this stays. */
+  /** Until when nothing of it is missing, as its list, its heartbeats and its end say; once it is broken or ended this stays. */
   completeTimeMs: number;
   received: number;
   suppressed: number;
@@ -123,6 +126,8 @@ export interface Tables {
   readonly members: Table<Member>;
   /** `session/uid` of the lists in hand. */
   readonly listed: Table<1>;
+  /** By pod uid: what a list showed before the watch of another collector has. */
+  readonly overtaken: Table<readonly Overtaken[]>;
   /** `kind/uid` of what must be judged again once podtrail can see. */
   readonly dirty: Table<1>;
   /** Likewise, but waiting for a table that a rule reads to be in sync. */
@@ -165,6 +170,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
     incidents: table('incidents'),
     members: table('members'),
     listed: table('listed'),
+    overtaken: table('overtaken'),
     dirty: table('dirty'),
     held: table('held'),
     timers: table('timers'),

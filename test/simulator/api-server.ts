@@ -63,26 +63,12 @@ export interface ApiServer {
   breakWatches(): void;
   /** Nothing comes on the watches that are open. */
   silenceWatches(): void;
-  /**
-   * Times in which a watch was silent whose collector then died before it could say so: nobody can tell what it missed. With `all` those
-   * of every silent watch.
-   */
-  unheard(all: boolean): readonly { readonly fromMs: number; readonly toMs: number }[];
   client(machine: Machine, clock: ServerClock): ApiClient;
 }
 
-/** As the collector's default. */
-const WATCH_STALL_MS = 150_000;
-/** How long a collector may need to tell what it has found out: a heartbeat, and its way into a log that is slow. */
-const TELLING_MS = 60_000;
+/** As a collector may be configured; longer than from one bookmark to the next. */
+const WATCH_STALL_MS = 90_000;
 const BOOKMARK_MS = 60_000;
-
-/** A watch on which nothing came, on the simulation's clock. */
-interface Silence {
-  readonly machine: Machine;
-  readonly fromMs: number;
-  toMs: number;
-}
 
 interface Watcher {
   wake(): void;
@@ -97,7 +83,6 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
   const changes: Change[] = [];
   const pages = new Map<string, readonly RawObject[]>();
   const watchers = new Set<Watcher>();
-  const silences: Silence[] = [];
   const pageSize = random.int(2, 9);
   let revision = 990; // soon one digit longer
   let compacted = '0';
@@ -166,10 +151,6 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     silenceWatches() {
       for (const watcher of watchers) watcher.silence();
     },
-    unheard(all) {
-      const untold = silences.filter(({ machine, toMs }) => all || Math.min(toMs, machine.diedMs) > machine.diedMs - TELLING_MS);
-      return untold.map(({ machine, fromMs, toMs }) => ({ fromMs: fromMs + skewMs, toMs: Math.min(toMs, machine.diedMs) + skewMs }));
-    },
     client: (machine, clock) => {
       const ask = <T>(effect: () => ApiResult<T>): Promise<ApiResult<T>> => request(server, machine, clock, random, effect);
       return {
@@ -187,8 +168,8 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
           }
           const first = opened.value === 'gone' ? [line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })] : [];
           const halfOpen = random.chance(server.trouble.halfOpen);
-          const source = { history: historyOf(wanted.resource), revision: () => String(revision), first, halfOpen, skewMs };
-          return stream({ time, random, machine, watchers, silences }, wanted, source, handlers, signal);
+          const source = { history: historyOf(wanted.resource), revision: () => String(revision), first, halfOpen };
+          return stream({ time, random, machine, watchers }, wanted, source, handlers, signal);
         },
       };
     },
@@ -225,16 +206,16 @@ class Refusal extends Error {
 
 async function request<T>(server: ApiServer, machine: Machine, clock: ServerClock, random: Random, effect: () => ApiResult<T>): Promise<ApiResult<T>> {
   const sentMs = performance.now();
-  const network = new Refusal({ kind: 'network', message: 'connection reset' });
+  const network = (): Refusal => new Refusal({ kind: 'network', message: 'connection reset' });
   try {
     const result = await machine.call({
       trouble: server.trouble,
       effect: () => {
-        if (server.trouble.down) throw network;
+        if (server.trouble.down) throw network();
         return { answer: effect(), date: new Date(server.nowMs()).toUTCString() };
       },
       refusal: () => new Refusal(random.pick([failureOf(500, 'etcd'), failureOf(503, ''), failureOf(429, 'slow down', random.int(0, 5_000))])),
-      broken: () => network,
+      broken: network,
     });
     clock.observe(result.date, sentMs, performance.now());
     return result.answer;
@@ -253,30 +234,27 @@ interface Wire {
   readonly random: Random;
   readonly machine: Machine;
   readonly watchers: Set<Watcher>;
-  readonly silences: Silence[];
 }
 interface Source {
   readonly history: readonly Change[];
   readonly revision: () => string;
   readonly first: readonly Buffer[];
   readonly halfOpen: boolean;
-  readonly skewMs: number;
 }
 
 /** Streams what comes after the wanted version, in chunks cut anywhere, until the watch ends one way or the other. */
 function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Parameters<ApiClient['watch']>[1], signal: AbortSignal): Promise<WatchEnd> {
-  const { time, random, machine, watchers, silences } = wire;
+  const { time, random, machine, watchers } = wire;
   const { history } = source;
   return new Promise((resolve) => {
     let next = history.findIndex(({ rv }) => compareResourceVersions(rv, wanted.resourceVersion) > 0);
     if (next < 0) next = history.length;
-    let silence: Silence | undefined;
+    let isSilent = false;
     let isOver = false;
     let isAwake = false;
     const finish = (end: WatchEnd): void => {
       if (isOver || !machine.alive) return;
       isOver = true;
-      if (silence !== undefined) silence.toMs = time.now();
       watchers.delete(watcher);
       resolve(end);
     };
@@ -291,13 +269,13 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
       return change === undefined ? undefined : line(change.type, change.object);
     };
     const deliver = (): void => {
-      for (let bytes = pending(); bytes !== undefined && !isOver && silence === undefined && machine.alive; bytes = pending()) {
+      for (let bytes = pending(); bytes !== undefined && !isOver && !isSilent && machine.alive; bytes = pending()) {
         next += 1;
         send(bytes);
       }
     };
     const bookmark = (): void => {
-      if (isOver || silence !== undefined || !machine.alive) return;
+      if (isOver || isSilent || !machine.alive) return;
       deliver();
       send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
       time.after(random.between(0.8, 1.2) * BOOKMARK_MS, bookmark);
@@ -312,16 +290,13 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
         });
       },
       break() {
-        const bytes = silence !== undefined ? undefined : pending();
+        const bytes = isSilent ? undefined : pending();
         if (bytes !== undefined) send(bytes.subarray(0, random.int(0, bytes.length - 1)));
         finish({ kind: 'failed', failure: { kind: 'network', message: 'connection lost' } });
       },
       silence() {
-        if (silence !== undefined || isOver) return;
-        // What was on its way, or is long due, is not heard either.
-        const fromMs = Math.min(time.now(), (history[next]?.timeMs ?? Number.POSITIVE_INFINITY) - source.skewMs);
-        silence = { machine, fromMs, toMs: Number.POSITIVE_INFINITY };
-        silences.push(silence);
+        if (isSilent || isOver) return;
+        isSilent = true;
         time.after(WATCH_STALL_MS, () => finish({ kind: 'stalled' }));
       },
     };
@@ -336,7 +311,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     watcher.wake();
     time.after(random.between(0.2, 1) * BOOKMARK_MS, bookmark);
     time.after(wanted.timeoutSeconds * 1_000, () => {
-      if (silence !== undefined) return;
+      if (isSilent) return;
       deliver();
       finish({ kind: 'closed' });
     });

@@ -230,7 +230,7 @@ async function own(deps: ReaderDeps, handlers: ReaderHandlers, number: number, l
     }
     if (isOwner()) shelf.next = next;
     await machine.sleep(random.between(1, 100));
-    if (next === end()) await untilMore(deps, lease);
+    if (next === end() && !lease.aborted) await untilMore(deps, lease);
     if (lease.aborted || next === end() || next < shelf.earliest) continue;
     const again = random.chance(broker.trouble.repeated) ? BigInt(random.int(0, 30)) : 0n;
     const from = next - again < shelf.earliest ? next : next - again;

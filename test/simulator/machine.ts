@@ -24,8 +24,6 @@ export interface Call<T> {
 export interface Machine {
   readonly name: string;
   readonly alive: boolean;
-  /** When it died, on the simulation's clock. */
-  readonly diedMs: number;
   /** Calls to a service: the request travels, takes effect, the answer travels. A dead machine hears no answer. */
   call<T>(call: Call<T>): Promise<T>;
   sleep(ms: number): Promise<void>;
@@ -43,12 +41,10 @@ const SLOW = { min: 1_000, max: 40_000 };
 /** Creates a machine. `onDeath` is called once. */
 export function createMachine(name: string, time: VirtualTime, random: Random, onDeath: () => void): Machine {
   let alive = true;
-  let diedMs = Number.POSITIVE_INFINITY;
   let callsLeft = Number.POSITIVE_INFINITY;
   const die = (): void => {
     if (!alive) return;
     alive = false;
-    diedMs = time.now();
     onDeath();
   };
   const survive = async (ms: number): Promise<void> => {
@@ -75,9 +71,6 @@ export function createMachine(name: string, time: VirtualTime, random: Random, o
     name,
     get alive() {
       return alive;
-    },
-    get diedMs() {
-      return diedMs;
     },
     async call({ effect, trouble, refusal, broken }) {
       if (!alive) return NEVER;

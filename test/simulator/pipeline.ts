@@ -61,6 +61,10 @@ export interface Shape {
   readonly paceMs: number;
 }
 
+/** Of uninterrupted running, after which exits are over, ms: 10 min by default, shortened to keep a seed short. */
+export const RECOVER_RUNNING_MS = 120_000;
+const RULES = { thresholds: { recoverRunningMs: RECOVER_RUNNING_MS } };
+
 /** How long the group waits for a reader that is silent, ms: kafkajs's session timeout, shortened. */
 const SESSION_TIMEOUT_MS = 10_000;
 
@@ -147,7 +151,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
       cluster: ref,
       plan: planTargets({ resources: WORLD_RESOURCES, nameOnly: false }),
       serverVersion: 'v1.34.0',
-      rules: undefined,
+      rules: RULES,
       timing,
       maxBufferBytes: random.pick([20_000, 100_000, 4_000_000]),
       flushIntervalMs: 50,

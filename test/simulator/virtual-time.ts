@@ -13,8 +13,8 @@ export interface VirtualTime {
   /** Calls back in `ms`, in the order of time, then of asking. */
   after(ms: number, callback: () => void): void;
   sleep(ms: number): Promise<void>;
-  /** Lets time pass until `ms` of it are over. */
-  run(ms: number): Promise<void>;
+  /** Lets time pass until `ms` of it are over, or `isDone` says so. */
+  run(ms: number, isDone?: () => boolean): Promise<void>;
   /** Puts everything back. */
   restore(): void;
 }
@@ -28,6 +28,8 @@ interface Task {
 
 /** Callbacks that run in one turn of the real event loop. Node settles promises after each of them. */
 const TASKS_A_TURN = 64;
+/** After as many without a callback nothing is under way: what Node's streams still have to do asks for none, and takes a few turns. */
+const IDLE_TURNS = 3;
 /** Work takes time: every look at the monotonic clock finds it later by up to this, ms. */
 const LOOK_MS = 0.4;
 const real = { setImmediate: globalThis.setImmediate };
@@ -57,15 +59,20 @@ export function installVirtualTime(startMs: number, random: Random): VirtualTime
     [crypto, 'randomUUID', () => uuid(random)],
   ]);
 
-  /** Runs callbacks due before `end`, and resolves when none is left. */
-  const run = (end: number): Promise<void> =>
+  /** Runs callbacks due before `end`, and resolves when none is left or `isDone`. */
+  const run = (end: number, isDone: () => boolean): Promise<void> =>
     new Promise((resolve, reject) => {
+      let failed = false;
+      let idleTurns = 0;
       const turn = (): void => {
         for (let n = 0; n < TASKS_A_TURN; n++) real.setImmediate(step);
-        real.setImmediate(() => (over() ? finish() : turn()));
+        real.setImmediate(() => {
+          idleTurns = heap.isEmptyBefore(end) ? idleTurns + 1 : 0;
+          if (failed || isDone() || idleTurns >= IDLE_TURNS) finish();
+          else turn();
+        });
       };
-      let failed = false;
-      const over = (): boolean => failed || heap.isEmptyBefore(end);
+      const over = (): boolean => failed || heap.isEmptyBefore(end) || isDone();
       const step = (): void => {
         if (over()) return;
         const task = heap.pop() as Task;
@@ -78,12 +85,18 @@ export function installVirtualTime(startMs: number, random: Random): VirtualTime
         }
       };
       const finish = (): void => {
-        now = Math.max(now, end);
+        if (!isDone()) now = Math.max(now, end);
         resolve();
       };
       turn();
     });
-  return { now: () => startMs + now, after: (ms, callback) => void schedule(ms, callback), sleep, run: (ms) => run(now + ms), restore };
+  return {
+    now: () => startMs + now,
+    after: (ms, callback) => void schedule(ms, callback),
+    sleep,
+    run: (ms, isDone = () => false) => run(now + ms, isDone),
+    restore,
+  };
 }
 
 interface Handle {

@@ -1,0 +1,82 @@
+/**
+ * Two collectors of one cluster: a list of one may show later versions than the watch of the other has brought yet. What that one then
+ * brings is history: it must not move the tables back, but it happened, was delivered, and has its row like every other change.
+ */
+import type { ObjectRecord } from '../../collector/change-record.ts';
+import { compareResourceVersions } from '../../collector/change-record.ts';
+import type { Pod } from '../../collector/objects.ts';
+import type { Emitter } from './emit.ts';
+import { podChangeRow } from './pod-row.ts';
+import type { ClusterState, SessionState } from './state.ts';
+import { workloadOf } from './workload.ts';
+
+/** A version of an object that a list showed before the watch of another session did. */
+export interface Overtaken {
+  /** Of the object, or of the list that did not name it any more. */
+  readonly rv: string;
+  readonly isGone: boolean;
+  /** Observed time of the row that says so, epoch ms: whatever was before is older than it. */
+  readonly timeMs: number;
+}
+
+/** Up to where the session has shown every version: what it watched last, or its list. */
+const positionOf = ({ rv, listRv }: SessionState): string => rv ?? listRv;
+
+const areTwins = (a: SessionState, b: SessionState): boolean => a.session !== b.session && a.resource === b.resource && a.scope === b.scope;
+
+/** Other sessions of the same resource that still bring everything there is. */
+function watchingTwins(state: ClusterState, session: SessionState): SessionState[] {
+  return Object.values(state.meta.sessions).filter((other) => other.phase === 'synced' && areTwins(session, other));
+}
+
+/** A list of `session` showed the object at version `rv`, or, if that is undefined, that it is gone. */
+export function noteListed(state: ClusterState, session: SessionState, uid: string, rv: string | undefined): void {
+  const shown = { rv: rv ?? session.listRv, isGone: rv === undefined, timeMs: state.meta.streamTimeMs };
+  if (!watchingTwins(state, session).some((other) => compareResourceVersions(positionOf(other), shown.rv) < 0)) return;
+  state.tables.overtaken.set(uid, [...(state.tables.overtaken.get(uid) ?? []), shown]);
+}
+
+/** Writes the row of a change of a pod that the tables are past already. False if it has one, or if that cannot be told. */
+export function emitLate(state: ClusterState, emitter: Emitter, session: SessionState, record: ObjectRecord): boolean {
+  const timeMs = lateTimeMs(state, session, record);
+  if (timeMs === undefined) return false;
+  const pod = record.object as Pod;
+  emitter.emit(
+    'pod_changes',
+    `${record.uid}\n${timeMs}\n${record.rv}`,
+    podChangeRow(state.cluster.name, pod, workloadOf(state, pod), record.type, timeMs, undefined),
+  );
+  return true;
+}
+
+/** When it happened at the latest; undefined if it has been shown before, or if that cannot be told. */
+function lateTimeMs(state: ClusterState, session: SessionState, { uid, rv, t }: ObjectRecord): number | undefined {
+  if (session.phase !== 'synced') return undefined;
+  const isWatched = ({ listRv, ...other }: SessionState): boolean =>
+    compareResourceVersions(rv, listRv) > 0 && compareResourceVersions(rv, positionOf({ listRv, ...other })) <= 0;
+  if (Object.values(state.meta.sessions).some((other) => other.syncedTimeMs > 0 && areTwins(session, other) && isWatched(other))) return undefined;
+  const overtaken = state.tables.overtaken.get(uid);
+  if (overtaken === undefined) return state.tables.objects[session.resource].has(uid) ? undefined : t;
+  if (overtaken.some((shown) => !shown.isGone && shown.rv === rv)) return undefined;
+  const later = overtaken.filter((shown) => compareResourceVersions(rv, shown.rv) < 0);
+  return Math.min(t, ...later.map(({ timeMs }) => timeMs - 1));
+}
+
+/** True while another session that watches has yet to bring what this one has shown. */
+export function isAheadOfTwin(state: ClusterState, session: SessionState): boolean {
+  return watchingTwins(state, session).some((other) => compareResourceVersions(positionOf(other), positionOf(session)) < 0);
+}
+
+/** Forgets what every session that watches has come past. Cheap while there is nothing. */
+export function sweepOvertaken(state: ClusterState): void {
+  const { overtaken } = state.tables;
+  if (overtaken.size === 0) return;
+  const positions = Object.values(state.meta.sessions).flatMap((session) =>
+    session.resource === 'pods' && session.phase === 'synced' ? [positionOf(session)] : [],
+  );
+  const [first, second] = positions.sort(compareResourceVersions);
+  for (const uid of overtaken.keys()) {
+    const last = overtaken.get(uid)?.at(-1)?.rv ?? '';
+    if (first === undefined || second === undefined || compareResourceVersions(first, last) >= 0) overtaken.delete(uid);
+  }
+}
