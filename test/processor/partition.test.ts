@@ -18,7 +18,7 @@ import { createStore } from '../simulator/store.ts';
 const PLACE = { log: 'log', partition: 0 };
 const CLUSTER = { uid: 'uid-one', name: 'one' };
 /** Every call succeeds at once. */
-const MACHINE: Machine = { name: 'test', alive: true, diedMs: 0, call: async ({ effect }) => effect(), sleep: async () => {}, dieAfter() {}, die() {} };
+const MACHINE: Machine = { name: 'test', alive: true, call: async ({ effect }) => effect(), sleep: async () => {}, dieAfter() {}, die() {} };
 
 test('a checkpoint of another generation than the named one is read on from its own offset', async () => {
   const client = createStore(createRandom(1)).client(MACHINE);

@@ -25,7 +25,11 @@ const { values } = parseArgs({
 const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)];
 const worker = process.env['PODTRAIL_SIMULATE_WORKER'];
 if (worker === undefined) await runAll();
-else process.send?.(await runShare(Number(worker)));
+else {
+  process.once('disconnect', () => process.exit(1)); // who asked is gone
+  process.send?.(await runShare(Number(worker)));
+  process.disconnect();
+}
 
 /** Seeds of one process: every `jobs`-th. */
 async function runShare(first: number): Promise<Tally> {

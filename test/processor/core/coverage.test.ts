@@ -216,3 +216,58 @@ test('a resource that may not be read is noted and not waited for', () => {
   const row = driver.replay.rows('coverage').find((r) => r.resource === 'nodes');
   assert.equal(row?.reason, 'forbidden: cannot list nodes');
 });
+
+/** A heartbeat of the driver's run in which its sessions say what has come last on their watches. */
+function tellSessions(driver: ReturnType<typeof createDriver>, told: { readonly inSync: boolean; readonly completeSeconds: number }): void {
+  const last = driver.records.findLast((record) => record.type === 'HEARTBEAT');
+  if (last?.type !== 'HEARTBEAT') throw new Error('no heartbeat yet');
+  const sessions = last.sessions.map((counters) => ({ ...counters, inSync: told.inSync, completeTimeMs: START_MS + told.completeSeconds * 1_000 }));
+  driver.push({ ...last, t: START_MS + driver.now() * 1_000, sessions });
+}
+
+test('a collector that dies with a connection on which nothing came leaves a gap from what came last', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(60);
+  for (let seconds = 65; seconds <= 100; seconds += 5) {
+    driver.silence(5);
+    tellSessions(driver, { inSync: true, completeSeconds: 62 });
+  }
+  driver.silence(60);
+  driver.list('pods', [rawPod('a')]);
+  assert.deepEqual(coverageOf(driver).at(-1), [62, 98, 'collector_silent']);
+});
+
+test('a session that was silent and then goes on has lost nothing', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(10);
+  for (let n = 0; n < 10; n++) {
+    driver.silence(5);
+    tellSessions(driver, { inSync: false, completeSeconds: 12 });
+  }
+  tellSessions(driver, { inSync: true, completeSeconds: 60 });
+  assert.deepEqual(coverageOf(driver).at(-1), [12, 0, 'resumed_without_loss']);
+});
+
+test('a silent watch of one collector does not hide what the other missed meanwhile, however often', () => {
+  const silent = createDriver();
+  silent.begin({ pods: [rawPod('a')] });
+  const other = createDriver({ run: 'run-2', replay: silent.replay, startRv: 2_000 });
+  other.begin({ pods: [rawPod('a')] });
+  for (const seconds of [10, 10]) {
+    other.advance(seconds);
+    silent.silence(seconds);
+    tellSessions(silent, { inSync: true, completeSeconds: 5 });
+    other.drop('pods', '410');
+    other.silence(3);
+    silent.silence(3);
+    other.list('pods', [rawPod('a')]);
+  }
+  assert.deepEqual(coverageOf(silent), [[0, 0, 'starting']], 'the silent one is believed');
+  silent.push({ ...endOf(silent, 0), completeTimeMs: START_MS + 5_000 } as ChangeRecord);
+  assert.deepEqual(coverageOf(silent).slice(1), [
+    [10, 3, 'collector_restarted'],
+    [23, 3, 'collector_restarted'],
+  ]);
+});
