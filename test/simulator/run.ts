@@ -20,14 +20,18 @@ const sum = (a: Tally, b: Tally): Tally => ({ seeds: a.seeds + b.seeds, failed: 
 const WORKER_OPTIONS = ['--max-semi-space-size=64', '--import', 'tsx'];
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '1' }, from: { type: 'string', default: '1' }, jobs: { type: 'string', default: '2' } },
+  options: {
+    seeds: { type: 'string', default: '1' },
+    from: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: '2' },
+    share: { type: 'string' },
+  },
 });
 const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)];
-const worker = process.env['PODTRAIL_SIMULATE_WORKER'];
-if (worker === undefined) await runAll();
+if (values.share === undefined) await runAll();
 else {
   process.once('disconnect', () => process.exit(1)); // who asked is gone
-  process.send?.(await runShare(Number(worker)));
+  process.send?.(await runShare(Number(values.share)));
   process.disconnect();
 }
 
@@ -51,8 +55,8 @@ async function runAll(): Promise<void> {
 }
 
 async function startShare(first: number): Promise<Tally> {
-  const env = { ...process.env, PODTRAIL_SIMULATE_WORKER: String(first) };
-  const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), { env, execArgv: WORKER_OPTIONS });
+  const args = [...process.argv.slice(2), '--share', String(first)];
+  const child = fork(fileURLToPath(import.meta.url), args, { execArgv: WORKER_OPTIONS });
   let tally = NOTHING; // a process that dies has run nothing
   child.on('message', (message) => {
     tally = message as Tally;
