@@ -31,8 +31,8 @@ const [from, seeds, jobs] = [Number(values.from), Number(values.seeds), Number(v
 if (values.share === undefined) await runAll();
 else {
   process.once('disconnect', () => process.exit(1)); // who asked is gone
-  process.send?.(await runShare(Number(values.share)));
-  process.disconnect();
+  const tally = await runShare(Number(values.share));
+  process.send?.(tally, () => process.exit());
 }
 
 /** Seeds of one process: every `jobs`-th. */
