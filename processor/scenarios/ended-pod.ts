@@ -28,6 +28,8 @@ function hasSuccessor(view: ClusterView, pod: Pod, factMs: number): boolean {
   const { kind, name } = view.workloadOf(pod);
   if (kind === 'Pod') return false;
   for (const other of view.podsIn(pod.metadata.namespace)) {
+    // The cheapest first: a workload whose pods are refused leaves thousands of failed ones.
+    if (other.status.phase !== 'Running' && other.status.phase !== 'Succeeded') continue;
     // Creation is dated to the second, and by another clock than the end.
     if (other.metadata.uid === pod.metadata.uid || createdMs(other) < factMs - 1_000) continue;
     const workload = view.workloadOf(other);
