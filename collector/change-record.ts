@@ -159,7 +159,7 @@ export function createRecordEncoder(): RecordEncoder {
 export function decodeChangeRecord(bytes: Uint8Array): DecodedRecord {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    value = JSON.parse((Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('utf8'));
   } catch (error) {
     return { ok: false, code: 'not_json', reason: (error as Error).message };
   }

@@ -9,7 +9,7 @@ import { createClusterState, createEntry, createTables, namedTables } from './st
 import type { Bucket } from './tables.ts';
 
 /** Raised when a state of before cannot be read as it is: such a checkpoint is refused, never half-loaded. */
-export const CHECKPOINT_SCHEMA = 1;
+export const CHECKPOINT_SCHEMA = 2;
 
 export interface BucketRef {
   readonly table: string;

@@ -26,27 +26,38 @@ interface Sight {
   readonly awaited: boolean;
 }
 const BLIND: Sight = { inSync: false, awaited: false };
-const sights = new WeakMap<ClusterState['meta'], Map<Resource, Sight>>();
+interface Sights {
+  readonly of: ReadonlyMap<Resource, Sight>;
+  readonly isAnythingAwaited: boolean;
+}
+const sights = new WeakMap<ClusterState['meta'], Sights>();
 
 /** Asked several times for every record, so it is computed only when something came into or out of sight. */
-function sightOf(state: ClusterState, resource: Resource): Sight {
-  let known = sights.get(state.meta);
-  if (known === undefined) {
-    known = new Map();
-    for (const [key, sync] of Object.entries(state.meta.sync)) {
-      if (sync.uncollectable) continue;
-      const { resource: of } = parseScopeKey(key);
-      const before = known.get(of) ?? { inSync: true, awaited: false };
-      known.set(of, { inSync: before.inSync && sync.inSync, awaited: before.awaited || !sync.inSync });
-    }
-    sights.set(state.meta, known);
+function sightsOf(state: ClusterState): Sights {
+  const known = sights.get(state.meta);
+  if (known !== undefined) return known;
+  const of = new Map<Resource, Sight>();
+  for (const [key, sync] of Object.entries(state.meta.sync)) {
+    if (sync.uncollectable) continue;
+    const { resource } = parseScopeKey(key);
+    const before = of.get(resource) ?? { inSync: true, awaited: false };
+    of.set(resource, { inSync: before.inSync && sync.inSync, awaited: before.awaited || !sync.inSync });
   }
-  return known.get(resource) ?? BLIND;
+  const computed = { of, isAnythingAwaited: [...of.values()].some(({ awaited }) => awaited) };
+  sights.set(state.meta, computed);
+  return computed;
 }
+
+const sightOf = (state: ClusterState, resource: Resource): Sight => sightsOf(state).of.get(resource) ?? BLIND;
 
 /** Every scope of the resource that anyone collects is in sync. False for a resource that nobody collects. */
 export function inSync(state: ClusterState, resource: Resource): boolean {
   return sightOf(state, resource).inSync;
+}
+
+/** Something is awaited at all; nearly always nothing is. */
+export function isAnythingAwaited(state: ClusterState): boolean {
+  return sightsOf(state).isAnythingAwaited;
 }
 
 /** Somebody collects it but it is not in sync: worth waiting for. */

@@ -11,7 +11,9 @@ export interface Emitter {
 export function createEmitter(): Emitter {
   const rows = new Map<string, { readonly table: TableName; readonly key: string; readonly row: RowsByTable[TableName]; version: bigint }>();
   return {
-    emit: (table, key, row) => void rows.set(`${table}\n${key}`, { table, key, row, version: 0n }),
+    emit(table, key, row) {
+      rows.set(`${table}\n${key}`, { table, key, row, version: 0n });
+    },
     rows(version) {
       const emitted = [...rows.values()];
       for (const row of emitted) row.version = version;

@@ -142,8 +142,7 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
 }
 
 function trimEvidence(signal: Signal): Incident['evidence'] {
-  const cut = (value: string): string => (value.length > EVIDENCE_CHARS ? `${value.slice(0, EVIDENCE_CHARS)}…` : value);
-  return signal.evidence.slice(0, EVIDENCE_PIECES).map((e) => ({ ...e, value: cut(e.value) }));
+  return signal.evidence.slice(0, EVIDENCE_PIECES).map((e) => (e.value.length > EVIDENCE_CHARS ? { ...e, value: `${e.value.slice(0, EVIDENCE_CHARS)}…` } : e));
 }
 
 /** The source fails in this incident: a new member, a lasting one, or one that relapses. */

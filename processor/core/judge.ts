@@ -2,7 +2,7 @@
 import type { KubeObject, Node, Pod, Resource, Workload } from '../../collector/objects.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
 import type { ClusterView, ControllerView, NodeView, PodHistory, PodView, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
-import { inSync, isAwaited } from './coverage.ts';
+import { inSync, isAnythingAwaited, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
 import { reconcile, sourceGone } from './incidents.ts';
 import { heldByNode, syncNodeMembers, withoutExplained } from './node-incidents.ts';
@@ -123,9 +123,10 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
   const signals: Signal[] = [];
   const skipped = new Set<ScenarioId>();
   const own = sourceView(state, view, source);
+  const awaits = isAnythingAwaited(state);
   for (const scenario of SCENARIOS) {
     if (scenario[source.kind] === undefined) continue;
-    if (scenario.reads.some((resource) => isAwaited(state, resource))) {
+    if (awaits && scenario.reads.some((resource) => isAwaited(state, resource))) {
       skipped.add(scenario.id);
       state.tables.held.set(`${source.kind}/${source.uid}`, 1);
       continue;

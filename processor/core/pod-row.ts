@@ -55,14 +55,16 @@ export function podChangeRow(
 }
 
 function containerStates(pod: Pod): readonly unknown[] {
-  const of = (type: string, list: readonly ContainerStatus[] | undefined) =>
-    (list ?? []).map((s) => {
-      const [state, detail] = Object.entries(s.state ?? {})[0] ?? ['waiting', {}];
-      const { reason, exitCode } = detail as { reason?: string; exitCode?: number };
-      return { name: s.name, type, ready: s.ready === true, restarts: s.restartCount ?? 0, state, reason, exitCode, image: s.image };
-    });
   const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = pod.status;
-  return [...of('init', initContainerStatuses), ...of('container', containerStatuses), ...of('ephemeral', ephemeralContainerStatuses)];
+  return [...statesOf('init', initContainerStatuses), ...statesOf('container', containerStatuses), ...statesOf('ephemeral', ephemeralContainerStatuses)];
+}
+
+function statesOf(type: string, list: readonly ContainerStatus[] | undefined): readonly unknown[] {
+  return (list ?? []).map((s) => {
+    const [state, detail] = Object.entries(s.state ?? {})[0] ?? ['waiting', {}];
+    const { reason, exitCode } = detail as { reason?: string; exitCode?: number };
+    return { name: s.name, type, ready: s.ready === true, restarts: s.restartCount ?? 0, state, reason, exitCode, image: s.image };
+  });
 }
 
 function badConditions(conditions: readonly Condition[]): readonly Condition[] {

@@ -57,24 +57,24 @@ export const containersOf = oncePerView(readContainers);
 
 function readContainers(view: PodView): readonly ContainerReading[] {
   const { spec, status } = view.pod;
-  const readings: ContainerReading[] = [];
-  const read = (list: readonly ContainerStatus[] | undefined, field: string, specs: readonly Container[] | undefined, kind: ContainerKind): void => {
-    (list ?? []).forEach((each, index) => {
-      readings.push(
-        readContainer(
-          view,
-          each,
-          `status.${field}[${index}]`,
-          specs?.find(({ name }) => name === each.name),
-          kind,
-        ),
-      );
-    });
-  };
-  read(status.initContainerStatuses, 'initContainerStatuses', spec.initContainers, 'init');
-  read(status.containerStatuses, 'containerStatuses', spec.containers, 'app');
-  read(status.ephemeralContainerStatuses, 'ephemeralContainerStatuses', spec.ephemeralContainers, 'ephemeral');
-  return readings;
+  return [
+    ...readList(view, 'initContainerStatuses', status.initContainerStatuses, spec.initContainers, 'init'),
+    ...readList(view, 'containerStatuses', status.containerStatuses, spec.containers, 'app'),
+    ...readList(view, 'ephemeralContainerStatuses', status.ephemeralContainerStatuses, spec.ephemeralContainers, 'ephemeral'),
+  ];
+}
+
+function readList(
+  view: PodView,
+  field: string,
+  statuses: readonly ContainerStatus[] = [],
+  specs: readonly Container[] = [],
+  kind: ContainerKind,
+): readonly ContainerReading[] {
+  return statuses.map((status, index) => {
+    const spec = specs.find(({ name }) => name === status.name);
+    return readContainer(view, status, `status.${field}[${index}]`, spec, kind);
+  });
 }
 
 function readContainer(view: PodView, status: ContainerStatus, path: string, spec: Container | undefined, list: ContainerKind): ContainerReading {

@@ -24,13 +24,14 @@ export function isHeard(pod: Pod, { reason, note, regarding }: Event): boolean {
 
 const statusesOf = ({ status }: Pod): readonly ContainerStatus[] => [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
 
+const isCreating = ({ state }: ContainerStatus): boolean =>
+  state?.running === undefined && state?.terminated === undefined && CALM.includes(state?.waiting?.reason ?? '');
+
 /** Something of it is being created, or nothing runs and nothing has failed. */
 function isStarting(pod: Pod): boolean {
   const statuses = statusesOf(pod);
-  const isUnder = ({ state }: ContainerStatus): boolean =>
-    state?.running === undefined && state?.terminated === undefined && CALM.includes(state?.waiting?.reason ?? '');
   const began = statuses.some((status) => status.state?.running !== undefined || status.state?.waiting !== undefined);
-  return !began || statuses.some(isUnder) || (pod.status.ephemeralContainerStatuses ?? []).some(isUnder);
+  return !began || statuses.some(isCreating) || (pod.status.ephemeralContainerStatuses ?? []).some(isCreating);
 }
 
 function isBackingOff(pod: Pod, fieldPath: string): boolean {

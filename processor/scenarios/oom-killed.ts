@@ -158,10 +158,10 @@ function higherLimitBefore(view: PodView, name: string, nano: bigint): Evidence 
 function killedTogether(view: PodView, run: FinishedRun): readonly string[] {
   const names: string[] = [];
   for (const pod of view.podsOnNode(view.pod.spec.nodeName ?? '')) {
-    if (pod.metadata.uid === view.pod.metadata.uid || sameWorkload(view, pod)) continue;
+    if (pod.metadata.uid === view.pod.metadata.uid) continue;
     const ends = (pod.status.containerStatuses ?? []).flatMap(({ state, lastState }) => [state?.terminated, lastState?.terminated]);
     const together = ends.some((end) => end?.reason === 'OOMKilled' && Math.abs((timeOf(end.finishedAt) ?? 0) - run.finishedTimeMs) <= TOGETHER_MS);
-    if (together) names.push(nameOf(pod));
+    if (together && !sameWorkload(view, pod)) names.push(nameOf(pod));
   }
   return names;
 }

@@ -53,9 +53,11 @@ interface PlacedStatus {
 }
 
 function statusesOf({ status }: Pod): readonly PlacedStatus[] {
-  const place = (list: readonly ContainerStatus[] | undefined, field: string): readonly PlacedStatus[] =>
-    (list ?? []).map((each, index) => ({ status: each, path: `status.${field}[${index}]` }));
   return [...place(status.initContainerStatuses, 'initContainerStatuses'), ...place(status.containerStatuses, 'containerStatuses')];
+}
+
+function place(list: readonly ContainerStatus[] | undefined, field: string): readonly PlacedStatus[] {
+  return (list ?? []).map((status, index) => ({ status, path: `status.${field}[${index}]` }));
 }
 
 /** Waiting reasons that carry the error themselves, and where it arose (signals.md §1.1). */
