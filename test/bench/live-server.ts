@@ -9,6 +9,8 @@ import { copyOf, type RawPod, recordedPods } from './fleet.ts';
 export interface LiveServerOptions {
   /** Changes of pods a second, over 1 000 pods in turn. */
   readonly rate: number;
+  /** Pods that are listed in the first cluster. */
+  readonly listed?: number;
 }
 
 /** What the parent is told, one at a time. */
@@ -64,7 +66,20 @@ function createChanges(rate: number, write: (line: string) => void): { start(): 
   };
 }
 
-function serve({ rate }: LiveServerOptions): void {
+/** A page as it was asked for; items of a list have no kind. */
+function listPage(query: URLSearchParams, listed: number): string {
+  const pods = recordedPods();
+  const start = Number(query.get('continue') ?? 0);
+  const end = Math.min(listed, start + Number(query.get('limit') ?? 500));
+  const items = Array.from({ length: Math.max(0, end - start) }, (_, at) => {
+    const { metadata, spec, status } = copyOf(pods[(start + at) % pods.length] as RawPod, start + at, start + at + 1);
+    return { metadata, spec, status };
+  });
+  const metadata = { resourceVersion: String(LIST_VERSION), ...(end < listed ? { continue: String(end) } : {}) };
+  return JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata, items });
+}
+
+function serve({ rate, listed = 0 }: LiveServerOptions): void {
   const watches = new Set<http.ServerResponse>();
   let lists = 0;
   let pods: http.ServerResponse | undefined;
@@ -78,7 +93,7 @@ function serve({ rate }: LiveServerOptions): void {
     else if (url.pathname.endsWith('/version')) response.end('{"gitVersion":"v1.34.2"}');
     else if (url.searchParams.get('watch') === null) {
       lists += 1;
-      response.end(JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: String(LIST_VERSION) }, items: [] }));
+      response.end(listPage(url.searchParams, cluster === 'c0' && rest.at(-1) === 'pods' ? listed : 0));
     } else {
       watches.add(response);
       response.once('close', () => watches.delete(response));
@@ -102,4 +117,4 @@ function serve({ rate }: LiveServerOptions): void {
   process.once('disconnect', () => process.exit());
 }
 
-if (process.argv[2] === '--serve') serve(JSON.parse(process.argv[3] ?? '{}') as LiveServerOptions);
+if (process.argv[2] === '--serve-live') serve(JSON.parse(process.argv[3] ?? '{}') as LiveServerOptions);

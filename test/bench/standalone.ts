@@ -1,11 +1,10 @@
 /** podtrail standalone in a process of its own, as people start it, with a data directory that goes with it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
 
 const BIN = fileURLToPath(new URL('../../deploy/podtrail.js', import.meta.url));
 const START_MS = 60_000;
@@ -18,6 +17,8 @@ export interface Standalone {
   /** CPU seconds of the process up to now, user and system, all threads. */
   cpuSeconds(): number;
   rssBytes(): number;
+  /** Bytes of the files of its change log and of its store. */
+  diskBytes(): { readonly log: number; readonly store: number };
   get<T>(path: string): Promise<T>;
   /** Ends it as Ctrl-C does, and removes its data. Rejects if it does not end well. */
   stop(): Promise<void>;
@@ -33,7 +34,7 @@ export async function startStandalone(config: object, env: Readonly<Record<strin
   const folder = mkdtempSync(join(tmpdir(), 'podtrail-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'podtrail.yaml');
-  writeFileSync(file, stringify({ logging: { level: 'warn' }, ...config }));
+  writeFileSync(file, JSON.stringify({ logging: { level: 'warn' }, ...config })); // JSON is YAML
   const args = [BIN, 'standalone', '--config', file, '--port', '0', '--data', join(folder, 'data')];
   const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
@@ -59,6 +60,7 @@ export async function startStandalone(config: object, env: Readonly<Record<strin
       return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
     },
     rssBytes: () => 1_024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
+    diskBytes: () => ({ log: sizeOf(join(folder, 'data', 'change-log')), store: sizeOf(join(folder, 'data', 'store')) }),
     async get<T>(path: string) {
       const response = await fetch(`${url}${path}`);
       if (!response.ok) throw new Error(`${path} answered ${response.status}: ${(await response.text()).slice(0, 500)}`);
@@ -71,6 +73,12 @@ export async function startStandalone(config: object, env: Readonly<Record<strin
       if (code !== 0) throw new Error(`podtrail ended with ${code}: ${output.slice(-2_000)}`);
     },
   };
+}
+
+function sizeOf(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return 0;
+  return found.isDirectory() ? readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0) : found.size;
 }
 
 /** Asks until there is an answer. */

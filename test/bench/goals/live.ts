@@ -33,11 +33,13 @@ function nextMessage<T>(child: ChildProcess, pick: (message: LiveMessage) => T |
 }
 
 /** podtrail with so many clusters of one server, and these resources of each. */
-async function withStandalone(
+export async function withStandalone(
   options: LiveServerOptions & { readonly clusters: number; readonly resources: readonly Resource[] },
   work: (podtrail: Standalone, server: LiveServer) => Promise<void>,
 ): Promise<void> {
-  const child = fork(fileURLToPath(new URL('../live-server.ts', import.meta.url)), ['--serve', JSON.stringify(options)], { execArgv: ['--import', 'tsx'] });
+  const child = fork(fileURLToPath(new URL('../live-server.ts', import.meta.url)), ['--serve-live', JSON.stringify(options)], {
+    execArgv: ['--import', 'tsx'],
+  });
   const folder = mkdtempSync(join(tmpdir(), 'podtrail-bench-'));
   try {
     const port = await nextMessage(child, (message) => message.port);
