@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { Registry } from 'prom-client';
+import { processorConfig } from '../../processor/config.ts';
 import { isRetriable, ProcessorError } from '../../processor/errors.ts';
-import { chooseManifest } from '../../processor/processor.ts';
+import { chooseManifest, createProcessor } from '../../processor/processor.ts';
 import type { PartitionManifest } from '../../sql/checkpoints.ts';
+import { silentLog } from '../helpers/silent-log.ts';
 
 const manifest = (log: string, partition: number, partitions: number): PartitionManifest => ({
   ...{ log, partition, partitions, nextOffset: 5n, lastOffset: 4n, lastHash: 'x', writtenTimeMs: 1 },
@@ -32,6 +35,25 @@ for (const { name, manifests, newLog = false, wanted } of choices) {
     else assert.deepEqual(chooseManifest(manifests, here, newLog), wanted);
   });
 }
+
+test('a log that does not say where it ends holds no scrape up for long, and is not asked again meanwhile', async () => {
+  let asked = 0;
+  const reader = {
+    endOffsets: () => {
+      asked++;
+      return new Promise<never>(() => {});
+    },
+  };
+  const registry = new Registry();
+  const config = processorConfig.parse({});
+  createProcessor({ config, release: '0' }, { reader: reader as never, store: { client: {} as never }, log: silentLog, registry });
+  const keepsRunning = setInterval(() => undefined, 1_000);
+  const startMs = performance.now();
+  for (let scrape = 0; scrape < 2; scrape++) assert.match(await registry.metrics(), /^podtrail_processor_pending_rows 0$/m);
+  clearInterval(keepsRunning);
+  assert.ok(performance.now() - startMs < 10_000);
+  assert.equal(asked, 1);
+});
 
 test('only what may pass is tried again', () => {
   const codes = [
