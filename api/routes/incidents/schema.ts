@@ -207,12 +207,10 @@ export const oneResponse = z
   .object({
     ...incidentFields,
     members: z.array(memberSchema).meta({ description: 'Member pods with their own times, the first 1,000; podCount says how many there were.' }),
-    timeline: z
-      .array(timelineEntry)
-      .meta({
-        description:
-          'What happened to the incident and what Kubernetes said meanwhile, oldest first, 60 entries at most: a long story is cut in its middle. Events are in it for as long as the store keeps them (90 days by default).',
-      }),
+    timeline: z.array(timelineEntry).meta({
+      description:
+        'What happened to the incident and what Kubernetes said meanwhile, oldest first, 60 entries at most: a long story is cut in its middle. Events are in it for as long as the store keeps them (90 days by default).',
+    }),
     advice: adviceSchema.nullable().meta({ description: 'null where the catalogue has nothing.' }),
   })
   .meta({ id: 'IncidentDetail', description: 'One incident with its story, members and advice.' });
