@@ -46,17 +46,23 @@ function withDefaults(pod: Pod, items: readonly Fields[], cluster: SchedulingClu
 /** A limit without a request is the request; then what the LimitRanges default. */
 function defaultResources(container: Container, items: readonly Fields[]): Container {
   const own = fieldsOf(container.resources) ?? {};
-  const limits = { ...merged(items, 'default'), ...(fieldsOf(own['limits']) as Quantities | undefined) };
-  const requests = {
-    ...merged(items, 'defaultRequest'),
-    ...(fieldsOf(own['limits']) as Quantities | undefined),
-    ...(fieldsOf(own['requests']) as Quantities | undefined),
-  };
+  const [ownLimits, ownRequests] = [quantitiesOf(own['limits']), quantitiesOf(own['requests'])];
+  const limits = Object.assign({}, ...items.map(defaultLimits), ownLimits);
+  const requests = Object.assign({}, ...items.map(defaultRequests), ownLimits, ownRequests);
   return { ...container, resources: { ...own, limits, requests } };
 }
 
-function merged(items: readonly Fields[], field: string): Quantities {
-  return Object.assign({}, ...items.map((item) => fieldsOf(item[field]) ?? {}));
+/** SetDefaults_LimitRangeItem: without a default the maximum is; one read back from the API server says so itself. */
+function defaultLimits(item: Fields): Quantities {
+  return { ...quantitiesOf(item['max']), ...quantitiesOf(item['default']) };
+}
+
+function defaultRequests(item: Fields): Quantities {
+  return { ...quantitiesOf(item['min']), ...defaultLimits(item), ...quantitiesOf(item['defaultRequest']) };
+}
+
+function quantitiesOf(value: unknown): Quantities {
+  return (fieldsOf(value) ?? {}) as Quantities;
 }
 
 /** With hostNetwork every container port is a host port. */

@@ -26,7 +26,6 @@ const NO_DISK: readonly FilterFailure[] = [{ plugin: 'VolumeRestrictions', reaso
 const TOO_MANY: readonly FilterFailure[] = [{ plugin: 'NodeVolumeLimits', reason: 'node(s) exceed max volume count' }];
 const WRONG_NODE: FilterFailure = { plugin: 'VolumeBinding', reason: "node(s) didn't match PersistentVolume's node affinity" };
 const NO_VOLUME: FilterFailure = { plugin: 'VolumeBinding', reason: "node(s) didn't find available persistent volumes to bind" };
-const LOST_VOLUME: FilterFailure = { plugin: 'VolumeBinding', reason: 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)' };
 const WRONG_ZONE: readonly FilterFailure[] = [{ plugin: 'VolumeZone', reason: 'node(s) had no available volume zone' }];
 
 /** The claims of a pod as the plugins see them. */
@@ -74,11 +73,13 @@ function readVolumes(pod: PodFacts, cluster: SchedulingCluster): PodVolumes | Re
     if (name !== '' || !waits) return reject('pod has unbound immediate PersistentVolumeClaims');
     unbound.push({ claim, storageClass });
   }
-  return { bound, unbound };
+  // VolumeZone's PreFilter comes before VolumeBinding could say so of each node.
+  const lost = cluster.inSync('persistentvolumes') ? bound.find(({ volume }) => volume === undefined) : undefined;
+  return lost === undefined ? { bound, unbound } : reject(`persistentvolume "${lost.claim.spec.volumeName}" not found`, 'VolumeZone');
 }
 
-function reject(reason: string): Rejection {
-  return { kind: 'rejection', plugin: 'VolumeBinding', reason };
+function reject(reason: string, plugin = 'VolumeBinding'): Rejection {
+  return { kind: 'rejection', plugin, reason };
 }
 
 function refuse({ name, ephemeral }: Claim, claim: PersistentVolumeClaim | undefined): string | undefined {
@@ -185,15 +186,12 @@ function volumesByHandle(pod: PodFacts, cluster: SchedulingCluster): ReadonlyMap
 }
 
 function createBinding(cluster: SchedulingCluster, volumes: PodVolumes): Filter {
-  const bound = volumes.bound.map(({ volume }) => ({ known: volume !== undefined, terms: volumeTerms(volume) }));
-  const volumesAreKnown = cluster.inSync('persistentvolumes');
-  const offered = cluster.objects === undefined || !volumesAreKnown ? undefined : [...cluster.objects('persistentvolumes')];
+  const bound = volumes.bound.map(({ volume }) => volumeTerms(volume));
+  const offered = cluster.objects === undefined || !cluster.inSync('persistentvolumes') ? undefined : [...cluster.objects('persistentvolumes')];
   const check = (node: NodeState): readonly FilterFailure[] => {
     const failures: FilterFailure[] = [];
-    const mismatch = bound.find(({ known, terms }) => !known || !acceptsNode(terms, node));
-    if (mismatch?.known === true) failures.push(WRONG_NODE);
-    else if (mismatch !== undefined && volumesAreKnown) failures.push(LOST_VOLUME);
-    if (!canBind(volumes.unbound, node, offered)) failures.splice(mismatch?.known === true ? 1 : 0, 0, NO_VOLUME);
+    if (bound.some((terms) => !acceptsNode(terms, node))) failures.push(WRONG_NODE);
+    if (!canBind(volumes.unbound, node, offered)) failures.push(NO_VOLUME);
     return failures.length === 0 ? PASSED : failures;
   };
   return { plugin: 'VolumeBinding', check };
