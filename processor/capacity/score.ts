@@ -8,6 +8,7 @@ import { createNamespaceLabels } from './inter-pod-affinity.ts';
 import { compilePreferredNodes } from './node-affinity.ts';
 import type { AffinityTerm, PodFacts } from './pod-facts.ts';
 import { termMatches } from './pod-facts.ts';
+import { podRequest } from './pod-request.ts';
 import { listOf } from './reading.ts';
 import type { NodeState } from './scheduling-state.ts';
 import type { Selector } from './selectors.ts';
@@ -36,7 +37,7 @@ export function createScorer(cycle: Cycle, spreadSelector: Selector | undefined)
   const parts = [
     createTaintScore(cycle.pod),
     createNodeAffinityScore(cycle.pod),
-    { weight: 1, score: (feasible: readonly NodeState[]) => feasible.map((node) => leastAllocated(cycle.pod, node)) },
+    createLeastAllocatedScore(cycle.pod),
     createBalancedScore(cycle.pod),
     createSpreadScore(cycle, spreadSelector),
     createInterPodScore(cycle),
@@ -80,12 +81,15 @@ function maximum(scores: readonly number[]): number {
   return scores.reduce((most, score) => Math.max(most, score), 0);
 }
 
-function leastAllocated(pod: PodFacts, node: NodeState): number {
-  const shares = [
-    freeShare(node.scoredCpu + pod.request.scoredCpu, node.allocatable.cpu),
-    freeShare(node.scoredMemory + pod.request.scoredMemory, node.allocatable.memory),
-  ].filter((share) => share !== undefined);
-  return shares.length === 0 ? 0 : Math.floor(shares.reduce((sum, share) => sum + share, 0) / shares.length);
+/** The pod's own request counts without its pod-level resources: newLeastAllocated is not told of them (noderesources/fit.go, v1.34). */
+function createLeastAllocatedScore({ pod, request }: PodFacts): Part {
+  const { resources, ...spec } = pod.spec;
+  const { scoredCpu, scoredMemory } = resources === undefined ? request : podRequest({ ...pod, spec });
+  const score = ({ scoredCpu: cpu, scoredMemory: memory, allocatable }: NodeState): number => {
+    const shares = [freeShare(cpu + scoredCpu, allocatable.cpu), freeShare(memory + scoredMemory, allocatable.memory)].filter((share) => share !== undefined);
+    return shares.length === 0 ? 0 : Math.floor(shares.reduce((sum, share) => sum + share, 0) / shares.length);
+  };
+  return { weight: 1, score: (feasible) => feasible.map(score) };
 }
 
 function freeShare(requested: number, capacity: number): number | undefined {
