@@ -1,13 +1,13 @@
 /** What is asked of the capacity of a cluster as it is now: a shape node by node, a remedy, a pre-check. Answers from its state. */
 import type { Pod } from '../collector/objects.ts';
-import { schedulingStateOf } from './capacity/capacity-state.ts';
+import { schedulingStateSteps } from './capacity/capacity-state.ts';
 import { poolOf } from './capacity/pools.ts';
 import type { PrecheckOptions, WorkloadVerdict } from './capacity/precheck.ts';
-import { runPrecheck } from './capacity/precheck.ts';
+import { precheckSteps } from './capacity/precheck.ts';
 import type { PodFacts } from './capacity/pod-facts.ts';
 import { asUnassigned, podFacts } from './capacity/pod-facts.ts';
 import type { Remedy } from './capacity/remedy.ts';
-import { findRemedy } from './capacity/remedy.ts';
+import { remedySteps } from './capacity/remedy.ts';
 import { describeRemedy } from './capacity/fit-checks.ts';
 import { WHOLE_CLUSTER } from './capacity/report.ts';
 import type { NodeState, SchedulingState } from './capacity/scheduling-state.ts';
@@ -17,7 +17,8 @@ import { buildShape, countShape, shapeId } from './capacity/shape.ts';
 import type { NodePicture } from './capacity/shape-picture.ts';
 import { pictureShape } from './capacity/shape-picture.ts';
 import type { ShapeFit } from './capacity/shape-fit.ts';
-import { eligibleNodes, fitEligible } from './capacity/shape-fit.ts';
+import { eligibleNodes, fitSteps } from './capacity/shape-fit.ts';
+import type { Steps } from './capacity/steps.ts';
 import { createCycle } from './capacity/filters.ts';
 import { shapesOf } from './core/capacity-samples.ts';
 import type { ClusterState } from './core/state.ts';
@@ -29,6 +30,7 @@ import type { LocatedProblem } from './precheck-input.ts';
 import { readManifestText } from './precheck-input.ts';
 import type { FleetPast } from './precheck-knowledge.ts';
 import { knowledgeOf } from './precheck-knowledge.ts';
+import { runSlices } from './slices.ts';
 import type { FindState, NoState } from './states.ts';
 
 /** An answer, and the state it comes from. */
@@ -70,6 +72,8 @@ export interface CapacityQuestions {
   precheck(cluster: string, manifests: string, past: FleetPast, options: PrecheckOptions): Promise<CapacityAnswer<PrecheckAnswer>>;
 }
 
+/** Pods looked at between two steps: a few milliseconds. */
+const PODS_A_STEP = 2_000;
 /** Node checks of one remedy: some tenths of a second. */
 const MAX_CHECKS = 200_000;
 /** A document is parsed in one turn of the event loop. */
@@ -77,22 +81,24 @@ const LIMITS = { text: 2 * 1_024 * 1_024, document: 256 * 1_024 };
 
 /** Answers from the states that `find` finds. Every method rejects with StoreError. */
 export function createCapacityQuestions(find: FindState): CapacityQuestions {
-  const ask = async <T>(cluster: string, question: (state: ClusterState) => T | NotFound): Promise<CapacityAnswer<T>> => {
+  const ask = async <T>(cluster: string, question: (state: ClusterState) => Steps<T | NotFound>): Promise<CapacityAnswer<T>> => {
     const found = await find(cluster);
     if (found.kind !== 'state') return found;
-    const answer = tried(found.state, () => question(found.state));
-    if (isNotFound(answer)) return answer;
-    return { kind: 'answer', answer, asOfMs: found.state.meta.streamTimeMs, checkpointTimeMs: found.checkpointTimeMs };
+    return inTurn(found.state, async () => {
+      const asOfMs = found.state.meta.streamTimeMs;
+      const answer = await tried(found.state, () => runSlices(question(found.state)));
+      return isNotFound(answer) ? answer : { kind: 'answer', answer, asOfMs, checkpointTimeMs: found.checkpointTimeMs };
+    });
   };
   return {
-    shape: (cluster, pool, shape) => ask(cluster, (state) => answerShape(state, pool, shape)),
-    remedy: (cluster, about) => ask(cluster, (state) => answerRemedy(state, about)),
+    shape: (cluster, pool, shape) => ask(cluster, (state) => shapeSteps(state, pool, shape)),
+    remedy: (cluster, about) => ask(cluster, (state) => remedyOfSteps(state, about)),
     async precheck(cluster, text, past, options) {
       const manifests = await readManifestText(text, LIMITS);
-      return ask<PrecheckAnswer>(cluster, (state) => {
+      return ask<PrecheckAnswer>(cluster, function* (state) {
         if (manifests.located.length > 0) return { problems: manifests.located };
         const blind = blindness(state).flatMap(({ resource, uncollectable, reason }) => (uncollectable ? [] : [`${resource}: ${reason}`]));
-        const { status, workloads } = runPrecheck(manifests, createView(state), { ...knowledgeOf(past), blind }, options);
+        const { status, workloads } = yield* precheckSteps(manifests, createView(state), { ...knowledgeOf(past), blind }, options);
         return { problems: [], status, workloads };
       });
     },
@@ -103,18 +109,30 @@ const views = new WeakMap<ClusterState, ClusterView>();
 
 /**
  * The scheduling state of a cluster for questions: kept for the next one, and apart from the core's own, so that nothing that is tried out
- * for a question can show in its rows.
+ * for a question can show in its rows. Records may be applied between the steps: what came after a step looked is seen by the next question.
  */
-function schedulingOf(state: ClusterState): SchedulingState {
+function schedulingSteps(state: ClusterState): Steps<SchedulingState> {
   const view = views.get(state) ?? createView(state);
   views.set(state, view);
-  return schedulingStateOf(view);
+  return schedulingStateSteps(view);
+}
+
+const turns = new WeakMap<ClusterState, Promise<unknown>>();
+
+/** One question about a cluster at a time: they try things out in one scheduling state. */
+function inTurn<T>(state: ClusterState, question: () => Promise<T>): Promise<T> {
+  const answer = (turns.get(state) ?? Promise.resolve()).then(question);
+  turns.set(
+    state,
+    answer.catch(() => undefined),
+  );
+  return answer;
 }
 
 /** After an error in the middle of a question the scheduling state may be off: the next one builds it anew. */
-function tried<T>(state: ClusterState, question: () => T): T {
+async function tried<T>(state: ClusterState, question: () => Promise<T>): Promise<T> {
   try {
-    return question();
+    return await question();
   } catch (error) {
     views.delete(state);
     throw error;
@@ -128,33 +146,34 @@ function isNotFound(answer: unknown): answer is NotFound {
 const notFound = (reason: string): NotFound => ({ kind: 'not_found', reason });
 
 /** A shape of the cluster node by node. */
-export function answerShape(state: ClusterState, pool: string, shape: string): ShapeAnswer | NotFound {
-  const scheduling = schedulingOf(state);
-  const facts = findShape(state, scheduling, shape);
+export function* shapeSteps(state: ClusterState, pool: string, shape: string): Steps<ShapeAnswer | NotFound> {
+  const scheduling = yield* schedulingSteps(state);
+  const facts = yield* findShape(state, scheduling, shape);
   if (facts === undefined) return notFound(`no pod has the shape ${shape}, and it is not one such as 2c4Gi`);
   const nodes = nodesOf(state, scheduling, pool);
   if (nodes.length === 0 && pool !== WHOLE_CLUSTER) return notFound(`the cluster has no pool ${pool}`);
   const cycle = createCycle(asUnassigned(facts), scheduling);
   const eligible = eligibleNodes(cycle, nodes);
-  const { k, kStar, phi, bindingResource } = fitEligible(cycle, nodes, eligible, eligible.map(freeOf));
+  yield;
+  const { k, kStar, phi, bindingResource } = yield* fitSteps(cycle, nodes, eligible, eligible.map(freeOf));
   return { fit: { k, kStar, phi, bindingResource }, nodes: pictureShape(facts, scheduling, nodes) };
 }
 
 /** What would make one more of a shape, or a pod, fit. */
-export function answerRemedy(state: ClusterState, about: RemedyAbout): RemedyAnswer | NotFound {
-  const scheduling = schedulingOf(state);
+export function* remedyOfSteps(state: ClusterState, about: RemedyAbout): Steps<RemedyAnswer | NotFound> {
+  const scheduling = yield* schedulingSteps(state);
   const { copies } = about;
   if ('pod' in about) {
     const uid = state.indexes.byName.pods.get(nameKey(about.namespace, about.pod)).at(-1);
     const pod = uid === undefined ? undefined : (state.tables.objects.pods.get(uid)?.object as Pod | undefined);
     if (pod === undefined) return notFound(`no pod ${about.namespace}/${about.pod} lives in the cluster`);
-    return describe(findRemedy(pod, scheduling, { copies, maxChecks: MAX_CHECKS }));
+    return describe(yield* remedySteps(pod, scheduling, { copies, maxChecks: MAX_CHECKS }));
   }
-  const facts = findShape(state, scheduling, about.shape);
+  const facts = yield* findShape(state, scheduling, about.shape);
   if (facts === undefined) return notFound(`no pod has the shape ${about.shape}, and it is not one such as 2c4Gi`);
   const nodes = nodesOf(state, scheduling, about.pool);
   if (nodes.length === 0 && about.pool !== WHOLE_CLUSTER) return notFound(`the cluster has no pool ${about.pool}`);
-  return describe(findRemedy(facts.pod, scheduling, { copies, nodes, maxChecks: MAX_CHECKS }));
+  return describe(yield* remedySteps(facts.pod, scheduling, { copies, nodes, maxChecks: MAX_CHECKS }));
 }
 
 function describe(remedy: Remedy): RemedyAnswer {
@@ -167,7 +186,7 @@ function nodesOf(state: ClusterState, { nodes }: SchedulingState, pool: string):
 }
 
 /** A shape by its id: a configured one, that of some pod, or a plain request such as `0.5c1Gi`. */
-function findShape(state: ClusterState, { nodes }: SchedulingState, id: string): PodFacts | undefined {
+function* findShape(state: ClusterState, { nodes }: SchedulingState, id: string): Steps<PodFacts | undefined> {
   const configured = shapesOf(state.meta.rules.capacity.shapes).find((shape) => shape.id === id);
   if (configured !== undefined) return configured.facts;
   const plain = /^(\d{1,6}(?:\.\d{1,3})?)c(\d{1,15}(?:\.\d{1,3})?(?:Ki|Mi|Gi|Ti)?)$/.exec(id);
@@ -177,7 +196,18 @@ function findShape(state: ClusterState, { nodes }: SchedulingState, id: string):
     return built.ok ? built.shape.facts : undefined;
   }
   const counts = new Map<string, ShapeCount>();
-  for (const node of nodes) for (const facts of node.pods) countShape(counts, facts);
-  for (const { object } of state.tables.objects.pods.values()) if (!isAssigned(object as Pod)) countShape(counts, podFacts(object as Pod));
+  let pods = 0;
+  for (const node of nodes) {
+    for (const facts of node.pods) countShape(counts, facts);
+    pods += node.pods.size;
+    if (pods < PODS_A_STEP) continue;
+    pods = 0;
+    yield;
+  }
+  for (const { object } of state.tables.objects.pods.values()) {
+    if (!isAssigned(object as Pod)) countShape(counts, podFacts(object as Pod));
+    pods += 1;
+    if (pods % PODS_A_STEP === 0) yield;
+  }
   return [...counts.values()].find(({ facts }) => shapeId(facts) === id)?.facts;
 }

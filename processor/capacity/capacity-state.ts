@@ -6,6 +6,8 @@ import { createPodIndex } from './pod-index.ts';
 import { compareText } from './reading.ts';
 import type { NodeState, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { addPod, createNodeState, describeNode, holdsResources, isAssigned, isTerminal, removePod } from './scheduling-state.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 
 export interface CapacityState {
   /** The state now. The same object until a node comes or goes; its nodes change in place. */
@@ -21,7 +23,7 @@ export interface CapacityState {
   /** Makes the state hold exactly these objects, looking only at whether they are the same as before: O(nodes + pods), but quick. */
   sync(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): void;
   /** As sync, in steps of a few milliseconds. The objects must not change before it is done. */
-  syncSteps(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): Generator<void, void>;
+  syncSteps(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): Steps<void>;
 }
 
 interface Tables {
@@ -89,8 +91,7 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       pods.delete(uid);
     },
     sync(eachNode, eachPod) {
-      const steps = capacity.syncSteps(eachNode, eachPod);
-      while (steps.next().done !== true);
+      finish(capacity.syncSteps(eachNode, eachPod));
     },
     *syncSteps(eachNode, eachPod) {
       let [nodesSeen, podsSeen] = [0, 0];
@@ -109,12 +110,7 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
           byName.keys(),
           capacity.removeNode,
         );
-      if (podsSeen !== pods.size)
-        keepOnly(
-          [...eachPod()].map(({ metadata }) => metadata.uid),
-          pods.keys(),
-          capacity.removePod,
-        );
+      if (podsSeen !== pods.size) yield* keepOnlyPods(eachPod(), pods, capacity.removePod);
     },
   };
   return capacity;
@@ -143,6 +139,20 @@ function keepOnly(present: readonly string[], known: Iterable<string>, remove: (
   for (const key of [...known]) if (!kept.has(key)) remove(key);
 }
 
+function* keepOnlyPods(present: Iterable<Pod>, known: ReadonlyMap<string, PodFacts>, remove: (uid: string) => void): Steps<void> {
+  const kept = new Set<string>();
+  for (const { metadata } of present) {
+    kept.add(metadata.uid);
+    if (kept.size % PODS_A_STEP === 0) yield;
+  }
+  let looked = 0;
+  for (const uid of known.keys()) {
+    if (!kept.has(uid)) remove(uid);
+    looked += 1;
+    if (looked % PODS_A_STEP === 0) yield;
+  }
+}
+
 /** The state last built for a cluster. A cluster is told by its `nodes` function: views of single objects are copies of its view. */
 const lastStates = new WeakMap<SchedulingCluster['nodes'], CapacityState>();
 
@@ -156,7 +166,7 @@ export function schedulingStateOf(cluster: SchedulingCluster): SchedulingState {
 }
 
 /** As schedulingStateOf, in steps of a few milliseconds. The cluster must not change before it is done. */
-export function* schedulingStateSteps(cluster: SchedulingCluster): Generator<void, SchedulingState> {
+export function* schedulingStateSteps(cluster: SchedulingCluster): Steps<SchedulingState> {
   if (cluster.schedulingState !== undefined) return cluster.schedulingState();
   const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
   lastStates.set(cluster.nodes, capacity);
@@ -171,10 +181,15 @@ export function forgetState(cluster: SchedulingCluster): void {
 
 /** A state of its own, which the caller may change. */
 export function buildSchedulingState(cluster: SchedulingCluster): SchedulingState {
+  return finish(buildStateSteps(cluster));
+}
+
+/** As buildSchedulingState, in steps of a few milliseconds. */
+export function* buildStateSteps(cluster: SchedulingCluster): Steps<SchedulingState> {
   const capacity = createCapacityState(cluster);
-  capacity.sync(
+  yield* capacity.syncSteps(
     () => cluster.nodes(),
-    () => cluster.pods(),
+    () => (cluster.unorderedPods ?? cluster.pods).call(cluster),
   );
   return capacity.scheduling();
 }

@@ -29,11 +29,12 @@ export function withManifests(
   workloads: readonly { readonly workload: KubeObject; readonly namespace: string }[],
   options: { readonly namespace: string; readonly replicas?: number },
 ): SchedulingCluster {
-  const added = new Map<Resource, ProjectedObject[]>();
+  const added = new Map<Resource, Map<string, ProjectedObject>>();
   const add = (resource: Resource, object: KubeObject): void => {
-    const there = added.get(resource);
-    if (there === undefined) added.set(resource, [object as ProjectedObject]);
-    else there.push(object as ProjectedObject);
+    const there = added.get(resource) ?? new Map<string, ProjectedObject>();
+    const key = keyOf(object.metadata.namespace ?? '', object.metadata.name);
+    if (!there.has(key)) there.set(key, object as ProjectedObject);
+    added.set(resource, there);
   };
   const { objects } = cluster;
   const overlaid: SchedulingCluster = {
@@ -41,9 +42,8 @@ export function withManifests(
     pods: () => cluster.pods(),
     podsOnNode: (name) => cluster.podsOnNode(name),
     inSync: (resource) => cluster.inSync(resource),
-    object: (resource, ns, name) =>
-      cluster.object(resource, ns, name) ?? added.get(resource)?.find(({ metadata }) => metadata.namespace === ns && metadata.name === name),
-    ...(objects === undefined ? {} : { objects: (resource: Resource) => [...objects.call(cluster, resource), ...(added.get(resource) ?? [])] }),
+    object: (resource, ns, name) => cluster.object(resource, ns, name) ?? added.get(resource)?.get(keyOf(ns, name)),
+    ...(objects === undefined ? {} : { objects: (resource: Resource) => [...objects.call(cluster, resource), ...(added.get(resource)?.values() ?? [])] }),
   };
   const claims: KubeObject[] = [];
   for (const object of others) {
@@ -58,6 +58,8 @@ export function withManifests(
   for (const claim of claims) settleClaim(claim, overlaid, add);
   return overlaid;
 }
+
+const keyOf = (namespace: string, name: string): string => `${namespace}/${name}`;
 
 /** The claims that a StatefulSet's controller and ephemeral volumes create with each pod. */
 function claimsOf(workload: KubeObject, namespace: string, replicas: number | undefined): readonly KubeObject[] {

@@ -12,6 +12,7 @@ import { compareText } from './reading.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { addPod, copiesOnNode, freeOf, removePod } from './scheduling-state.ts';
 import { shapeKey } from './shape.ts';
+import type { Steps } from './steps.ts';
 
 export interface Move {
   readonly pod: PodFacts;
@@ -46,17 +47,19 @@ interface Search {
   readonly moves: Move[];
   readonly moved: Set<PodFacts>;
   checks: number;
+  /** What `checks` was when others had their last turn. */
+  turn: number;
   best: { readonly plan: Plan; readonly cost: Cost } | undefined;
 }
 
 /** Looks for the cheapest plan after which `pod` fits on one of `targets`. The state is left unchanged. */
-export function searchMoves(
+export function* searchSteps(
   pod: PodFacts,
   targets: readonly NodeState[],
   state: SchedulingState,
   budgets: readonly DisruptionBudget[],
   maxChecks: number,
-): MoveSearch {
+): Steps<MoveSearch> {
   const search: Search = {
     wanted: createCycle(pod, state),
     state,
@@ -65,51 +68,56 @@ export function searchMoves(
     moves: [],
     moved: new Set(),
     checks: maxChecks,
+    turn: maxChecks,
     best: undefined,
   };
   for (let moves = 1; moves <= MAX_EXACT_MOVES && search.checks > 0; moves += 1) {
-    for (const target of targets) makeRoom(search, search.wanted, target, moves, () => finish(search, target));
+    for (const target of targets) {
+      yield* makeRoom(search, search.wanted, target, moves, () => record(search, target));
+      yield;
+    }
     if (search.best !== undefined) return { plan: { ...search.best.plan, exact: search.checks > 0 }, complete: search.checks > 0 };
   }
   const complete = search.checks > 0;
-  return { plan: buildGreedily(search, targets, Math.min(maxChecks, GREEDY_CHECKS)), complete };
+  return { plan: yield* buildGreedily(search, targets, Math.min(maxChecks, GREEDY_CHECKS)), complete };
 }
 
 /**
  * Tries every way to take up to `moves` pods off `node` so that the pod of `cycle` fits there; each pod taken off goes to a node that
  * takes it at once, or that is made room on with the moves left. `done` is called with the state as it then is.
  */
-function makeRoom(search: Search, cycle: Cycle, node: NodeState, moves: number, done: () => void): void {
+function* makeRoom(search: Search, cycle: Cycle, node: NodeState, moves: number, done: () => Steps<void>): Steps<void> {
   for (const evicted of evictionsFrom(search, cycle.pod, node, moves)) {
     if (search.checks <= 0) return;
     const spare = moves - evicted.length;
-    moveAll(search, evicted, node, spare, done);
+    yield* moveAll(search, evicted, node, spare, done);
     // With a move to spare the order matters: what leaves first may make room for what makes room for the other.
-    if (spare > 0 && evicted.length > 1) moveAll(search, [...evicted].reverse(), node, spare, done);
+    if (spare > 0 && evicted.length > 1) yield* moveAll(search, [...evicted].reverse(), node, spare, done);
   }
 }
 
 /** Moves the pods off `from` one after another, then calls `done`. */
-function moveAll(search: Search, pods: readonly PodFacts[], from: NodeState, spare: number, done: () => void): void {
+function* moveAll(search: Search, pods: readonly PodFacts[], from: NodeState, spare: number, done: () => Steps<void>): Steps<void> {
   const [pod, ...rest] = pods;
   if (pod === undefined) {
-    done();
+    yield* done();
     return;
   }
   const cycle = cycleOf(search, pod);
-  const next = (to: NodeState, left: number): void =>
+  const next = (to: NodeState, left: number): Steps<void> =>
     carryOut(search, { pod, from, to, freeBefore: freeOf(to) }, () => moveAll(search, rest, from, left, done));
   for (const to of search.state.nodes) {
     if (isSettled(search, pods)) return;
-    if (to !== from && accepts(search, cycle, to)) next(to, spare);
+    if (isTurn(search)) yield;
+    if (to !== from && accepts(search, cycle, to)) yield* next(to, spare);
   }
   if (spare === 0) return;
   for (const to of search.state.nodes) {
     if (isSettled(search, pods)) return;
     if (to === from) continue;
     const before = search.moves.length;
-    makeRoom(search, cycle, to, spare, () => {
-      if (accepts(search, cycle, to)) next(to, spare - (search.moves.length - before));
+    yield* makeRoom(search, cycle, to, spare, function* () {
+      if (accepts(search, cycle, to)) yield* next(to, spare - (search.moves.length - before));
     });
   }
 }
@@ -120,6 +128,16 @@ function isSettled({ best, moves, checks }: Search, pods: readonly PodFacts[]): 
   return best !== undefined && compareCosts(costOf([...moves.map(({ pod }) => pod), ...pods]), best.cost) >= 0;
 }
 
+/** Checks between two steps: a few milliseconds. */
+const CHECKS_A_STEP = 2_000;
+
+/** So many checks were made that others get a turn. */
+function isTurn(search: Search): boolean {
+  if (search.turn - search.checks < CHECKS_A_STEP) return false;
+  search.turn = search.checks;
+  return true;
+}
+
 /** Whether the pod passes every filter on the node as things are. Counts as one check. */
 function accepts(search: Search, cycle: Cycle, node: NodeState): boolean {
   search.checks -= 1;
@@ -127,12 +145,12 @@ function accepts(search: Search, cycle: Cycle, node: NodeState): boolean {
 }
 
 /** Makes the move, goes on, and takes it back. */
-function carryOut(search: Search, move: Move, then: () => void): void {
+function* carryOut(search: Search, move: Move, then: () => Steps<void>): Steps<void> {
   const { pod, from, to } = move;
   shift(search, pod, from, to);
   search.moves.push(move);
   search.moved.add(pod);
-  then();
+  yield* then();
   search.moved.delete(pod);
   search.moves.pop();
   shift(search, pod, to, from);
@@ -150,7 +168,8 @@ function shift(search: Search, pod: PodFacts, from: NodeState, to: NodeState): v
 }
 
 /** Records the plan if the pod fits now and nothing cheaper is known. */
-function finish(search: Search, node: NodeState): void {
+function* record(search: Search, node: NodeState): Steps<void> {
+  if (isTurn(search)) yield;
   if (!accepts(search, search.wanted, node) || breaksBudget(search)) return;
   const cost = costOf(search.moves.map(({ pod }) => pod));
   if (search.best !== undefined && compareCosts(cost, search.best.cost) >= 0) return;
@@ -242,12 +261,13 @@ function movableOn(search: Search, node: NodeState): readonly PodFacts[] {
 }
 
 /** Largest movable pods off the target first, each to the first node that takes it; the target with the fewest moves wins. */
-function buildGreedily(search: Search, targets: readonly NodeState[], checks: number): Plan | undefined {
+function* buildGreedily(search: Search, targets: readonly NodeState[], checks: number): Steps<Plan | undefined> {
   let best: Plan | undefined;
   search.checks = Math.max(search.checks, checks);
   for (const target of targets) {
     const plan = search.checks <= 0 ? undefined : emptyGreedily(search, target);
     if (plan !== undefined && (best === undefined || plan.moves.length < best.moves.length)) best = plan;
+    yield;
   }
   return best;
 }

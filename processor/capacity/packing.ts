@@ -15,6 +15,8 @@ import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { addPod, copiesOnNode, createNodeState, freeOf } from './scheduling-state.ts';
 import type { ShapeCount } from './shape.ts';
 import { countShape } from './shape.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 import { compileConstraints } from './topology-spread.ts';
 
 /** Nodes that could go, as an interval: what a packing achieves, and what no packing can exceed. */
@@ -32,15 +34,11 @@ export interface Packing {
 
 /** The interval for the nodes of one pool. The state is left unchanged. */
 export function removableNodes(nodes: readonly NodeState[], state: SchedulingState): RemovableNodes {
-  const steps = removableSteps(nodes, state);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
+  return finish(removableSteps(nodes, state));
 }
 
 /** As removableNodes, in steps of a few milliseconds. */
-export function* removableSteps(nodes: readonly NodeState[], state: SchedulingState): Generator<void, RemovableNodes> {
+export function* removableSteps(nodes: readonly NodeState[], state: SchedulingState): Steps<RemovableNodes> {
   const empty = nodes.filter((node) => node.requested.pods === node.staying.pods).length;
   const { used } = yield* packSteps(nodes, state);
   const atLeast = Math.max(empty, used === undefined ? 0 : nodes.length - used);
@@ -73,7 +71,7 @@ const VISITS_A_STEP = 40_000;
 const PODS_A_STEP = 5_000;
 
 /** First-fit decreasing over the shapes of the pods that may move: nodes that cannot be emptied first, then the largest. */
-export function* packSteps(nodes: readonly NodeState[], state: SchedulingState): Generator<void, Packing> {
+export function* packSteps(nodes: readonly NodeState[], state: SchedulingState): Steps<Packing> {
   const scratch: NodeState[] = [];
   const groups = new Map<string, ShapeCount>();
   const index = createPodIndex();

@@ -4,7 +4,7 @@
  */
 import type { KubeObject, Node, Pod, ResourceQuota } from '../../collector/objects.ts';
 import { admitPod } from './admission.ts';
-import { buildSchedulingState } from './capacity-state.ts';
+import { buildStateSteps } from './capacity-state.ts';
 import type { CheckResult, CheckStatus } from './check.ts';
 import { CHECKS, failed, passed, unknown, worstOf } from './check.ts';
 import { readBudgets } from './disruption-budget.ts';
@@ -20,12 +20,14 @@ import type { QuotaLedger, QuotaRefusal } from './quota.ts';
 import { createQuotaLedger } from './quota.ts';
 import { compareText, fieldsOf } from './reading.ts';
 import { referencesOf } from './references.ts';
-import { findRemedy } from './remedy.ts';
+import { remedySteps } from './remedy.ts';
 import type { OldPod } from './rollout.ts';
-import { allowancesOf, podsOfWorkload, rollOut } from './rollout.ts';
+import { allowancesOf, podsOfWorkload, rollOutSteps } from './rollout.ts';
 import type { Schedule } from './schedule.ts';
-import { schedulePods } from './schedule.ts';
+import { scheduleSteps } from './schedule.ts';
 import type { SchedulingCluster, SchedulingState } from './scheduling-state.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 import type { WorkloadPlan } from './workload.ts';
 import { planWorkload } from './workload.ts';
 
@@ -64,12 +66,25 @@ export interface PrecheckReport {
 
 /** Runs all checks. Workloads are placed one after another, so a later one sees the earlier. */
 export function runPrecheck(manifests: Manifests, cluster: SchedulingCluster, knowledge: Knowledge = {}, options: PrecheckOptions = {}): PrecheckReport {
+  return finish(precheckSteps(manifests, cluster, knowledge, options));
+}
+
+/** As runPrecheck, in steps of a few milliseconds. */
+export function* precheckSteps(
+  manifests: Manifests,
+  cluster: SchedulingCluster,
+  knowledge: Knowledge = {},
+  options: PrecheckOptions = {},
+): Steps<PrecheckReport> {
   const namespace = options.namespace ?? 'default';
   const planned = manifests.workloads.map((workload) => ({ workload, namespace: workload.metadata.namespace || namespace }));
   const overlaid = withManifests(cluster, manifests.others, planned, { namespace, replicas: options.replicas });
-  const state = buildSchedulingState(overlaid);
+  const state = yield* buildStateSteps(overlaid);
   const ledgers = createLedgers(overlaid);
-  const workloads = planned.map((each) => checkWorkload(each.workload, each.namespace, { state, knowledge, options, ledger: ledgers(each.namespace) }));
+  const workloads: WorkloadVerdict[] = [];
+  for (const each of planned) {
+    workloads.push(yield* checkWorkload(each.workload, each.namespace, { state, knowledge, options, ledger: ledgers(each.namespace) }));
+  }
   const status = manifests.problems.length > 0 ? 'fail' : worstOf(workloads.map((each) => each.status));
   return { status, workloads, problems: manifests.problems };
 }
@@ -94,20 +109,23 @@ function createLedgers(cluster: SchedulingCluster): (namespace: string) => Quota
   };
 }
 
-function checkWorkload(workload: KubeObject, namespace: string, context: Context): WorkloadVerdict {
+function* checkWorkload(workload: KubeObject, namespace: string, context: Context): Steps<WorkloadVerdict> {
   const { state, knowledge, options } = context;
   const plan = planWorkload(workload, namespace, options.replicas, daemonNodes(workload, namespace, state));
   const old = podsOfWorkload(plan.kind, namespace, plan.name, state);
   const admission = admitAll(workload, plan, old, context);
+  yield;
   const sample = podFacts(admission.sample);
   const cycle = createCycle(sample, state);
   const before = collectFailures(cycle);
+  yield;
   const scheduleOptions = { identical: plan.identical, spreadSelector: plan.spreadSelector, budgets: readBudgets(state.cluster) };
   const pods = admission.admitted.map(podFacts);
-  const schedule = old.length === 0 ? schedulePods(pods, state, scheduleOptions) : rollOut(workload, pods, old, state, scheduleOptions);
+  const schedule = yield* old.length === 0 ? scheduleSteps(pods, state, scheduleOptions) : rollOutSteps(workload, pods, old, state, scheduleOptions);
   const [pending] = schedule.pending;
   const after = pending === undefined ? [] : collectFailures(createCycle(pending, state));
-  const remedy = pending === undefined ? undefined : findRemedy(pending.pod, state, { copies: schedule.pending.length });
+  yield;
+  const remedy = pending === undefined ? undefined : yield* remedySteps(pending.pod, state, { copies: schedule.pending.length });
   const past = knowledge.containerPast?.(plan.kind, namespace, plan.name);
   const startupMs = (container: string): number | undefined => past?.find((each) => each.container === container)?.startupMs;
   const checks = [

@@ -9,6 +9,7 @@ import { assume, failuresOn, forget } from './filters.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { compareText, textOf } from './reading.ts';
 import type { NodeState } from './scheduling-state.ts';
+import type { Steps } from './steps.ts';
 
 export interface Preemption {
   readonly node: NodeState;
@@ -17,13 +18,21 @@ export interface Preemption {
   readonly budgetViolations: number;
 }
 
+/** Pods looked at between two steps: a few milliseconds. */
+const PODS_A_STEP = 500;
+
 /** The preemption the scheduler would choose, or undefined; leaves the state unchanged. */
-export function findPreemption(cycle: Cycle, budgets: readonly DisruptionBudget[]): Preemption | undefined {
+export function* preemptionSteps(cycle: Cycle, budgets: readonly DisruptionBudget[]): Steps<Preemption | undefined> {
   if (textOf(cycle.pod.pod.spec['preemptionPolicy']) === 'Never' || cycle.rejection !== undefined) return undefined;
   let best: Preemption | undefined;
+  let pods = 0;
   for (const node of cycle.state.nodes) {
     const candidate = victimsOn(cycle, node, budgets);
     if (candidate !== undefined && (best === undefined || comparePreemptions(candidate, best) < 0)) best = candidate;
+    pods += node.pods.size;
+    if (pods < PODS_A_STEP) continue;
+    pods = 0;
+    yield;
   }
   return best;
 }

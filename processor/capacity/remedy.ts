@@ -12,13 +12,15 @@ import { readBudgets } from './disruption-budget.ts';
 import { createCycle } from './filters.ts';
 import { copiesIn } from './fit.ts';
 import type { Plan } from './move-search.ts';
-import { searchMoves } from './move-search.ts';
+import { searchSteps } from './move-search.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { asUnassigned, podFacts } from './pod-facts.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { freeOf, largestFree } from './scheduling-state.ts';
 import type { ShapeFit } from './shape-fit.ts';
-import { eligibleNodes, fitEligible, isAloneOnHost } from './shape-fit.ts';
+import { eligibleNodes, fitSteps, isAloneOnHost } from './shape-fit.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 
 export interface RemedyMove {
   readonly namespace: string;
@@ -74,16 +76,22 @@ const MAX_CHECKS = 1_000_000;
 
 /** Computes the remedy for one more pod of this shape. The state is left unchanged. */
 export function findRemedy(pod: Pod, state: SchedulingState, options: RemedyOptions): Remedy {
+  return finish(remedySteps(pod, state, options));
+}
+
+/** As findRemedy, in steps of a few milliseconds. Between them the state is not as it was: nobody else may use it before it is done. */
+export function* remedySteps(pod: Pod, state: SchedulingState, options: RemedyOptions): Steps<Remedy> {
   const facts = asUnassigned(podFacts(pod));
   const cycle = createCycle(facts, state);
   const nodes = options.nodes ?? state.nodes;
   const eligible = eligibleNodes(cycle, nodes);
-  const fit = fitEligible(cycle, nodes, eligible, eligible.map(freeOf));
+  yield;
+  const fit = yield* fitSteps(cycle, nodes, eligible, eligible.map(freeOf));
   const sizes = { addNodes: nodesToAdd(facts, eligible, options.copies ?? 1), nodeSize: nodeSize(facts, eligible, fit) };
   if (fit.k > 0) return { fit, move: undefined, noMoveReason: 'the pod fits as it is', ...sizes };
   if (eligible.length === 0) return { fit, move: undefined, noMoveReason: 'no node is eligible for the pod, whatever is moved', ...sizes };
   if (!fit.couldHold) return { fit, move: undefined, noMoveReason: 'no eligible node could hold the pod even when emptied', ...sizes };
-  const search = searchMoves(facts, eligible, state, options.budgets ?? readBudgets(state.cluster), options.maxChecks ?? MAX_CHECKS);
+  const search = yield* searchSteps(facts, eligible, state, options.budgets ?? readBudgets(state.cluster), options.maxChecks ?? MAX_CHECKS);
   if (search.plan === undefined) {
     const reason = search.complete
       ? 'no sequence of up to three moves helps, and no longer one was found'

@@ -15,7 +15,9 @@ import { copiesOnNode, freeOf } from './scheduling-state.ts';
 import type { Shape, ShapeCount } from './shape.ts';
 import { countShape, shapeId, shapeKey, sortShapes } from './shape.ts';
 import type { ShapeFit } from './shape-fit.ts';
-import { eligibleNodes, fitEligible } from './shape-fit.ts';
+import { eligibleNodes, fitSteps } from './shape-fit.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 
 /** The pool name of the figures over the whole cluster. */
 export const WHOLE_CLUSTER = '';
@@ -67,7 +69,7 @@ export const DEFAULT_REQUESTED_SHAPES = 10;
  * then the pools by name. The nodes and pods of the state must not change before it is done, so a caller that goes on with records in
  * between keeps a state for reports alone; claims are not looked at, and namespaces are as they are at the first step.
  */
-export function* reportSteps(live: SchedulingState, options: ReportOptions): Generator<void, readonly PoolReport[]> {
+export function* reportSteps(live: SchedulingState, options: ReportOptions): Steps<readonly PoolReport[]> {
   const state = { ...live, cluster: freezeNamespaces(live) };
   const pools = yield* poolNodes(state, options.poolLabels ?? DEFAULT_POOL_LABELS);
   const frees = new Map(state.nodes.map((node) => [node, freeOf(node)]));
@@ -79,7 +81,7 @@ export function* reportSteps(live: SchedulingState, options: ReportOptions): Gen
     const eligible = new Set(eligibleNodes(cycle, whole?.counted ?? []));
     yield;
     for (const pool of pools) {
-      fits.get(pool)?.push(figuresOf(shape, cycle, pool, eligible, frees));
+      fits.get(pool)?.push(yield* figuresOf(shape, cycle, pool, eligible, frees));
       yield;
     }
   }
@@ -107,11 +109,7 @@ function freezeNamespaces({ cluster, index }: SchedulingState): SchedulingCluste
 
 /** The report at once, for callers with nothing else to do. */
 export function reportCapacity(state: SchedulingState, options: ReportOptions): readonly PoolReport[] {
-  const steps = reportSteps(state, options);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
+  return finish(reportSteps(state, options));
 }
 
 /** One pool while it is reported: its nodes that count, why the others do not, and what its pods ask for. */
@@ -126,7 +124,7 @@ interface Pool {
 const PODS_A_STEP = 5_000;
 
 /** The whole cluster, then the pools by name. */
-function* poolNodes(state: SchedulingState, labels: readonly string[]): Generator<void, readonly Pool[]> {
+function* poolNodes(state: SchedulingState, labels: readonly string[]): Steps<readonly Pool[]> {
   const create = (name: string): Pool => ({ name, counted: [], excluded: { cordoned: 0, notReady: 0, virtual: 0 }, demand: new Map() });
   const [whole, pools] = [create(WHOLE_CLUSTER), new Map<string, Pool>()];
   let pods = 0;
@@ -171,10 +169,10 @@ interface ShapeFigures {
   readonly unusable: Mix;
 }
 
-function figuresOf(shape: Shape, cycle: Cycle, pool: Pool, eligible: ReadonlySet<NodeState>, frees: ReadonlyMap<NodeState, Amounts>): ShapeFigures {
+function* figuresOf(shape: Shape, cycle: Cycle, pool: Pool, eligible: ReadonlySet<NodeState>, frees: ReadonlyMap<NodeState, Amounts>): Steps<ShapeFigures> {
   const nodes = pool.counted.filter((node) => eligible.has(node));
   const free = (node: NodeState): Amounts => frees.get(node) ?? noAmounts();
-  const fit = fitEligible(cycle, pool.counted, nodes, nodes.map(free));
+  const fit = yield* fitSteps(cycle, pool.counted, nodes, nodes.map(free));
   const unusable = { cpu: 0, memory: 0 };
   for (const node of pool.counted) {
     if (eligible.has(node) && copiesOnNode(shape.facts.request.amounts, node) > 0) continue;

@@ -7,9 +7,10 @@ import type { KubeObject } from '../../collector/objects.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { compareText, fieldsOf, listOf, textOf } from './reading.ts';
 import type { Placement, Schedule, ScheduleOptions } from './schedule.ts';
-import { schedulePods } from './schedule.ts';
+import { scheduleSteps } from './schedule.ts';
 import type { NodeState, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { removePod } from './scheduling-state.ts';
+import type { Steps } from './steps.ts';
 
 export interface OldPod {
   readonly pod: PodFacts;
@@ -36,19 +37,25 @@ function isOwnedThrough(cluster: SchedulingCluster, namespace: string, kind: str
 }
 
 /** Places the new pods while the old ones leave. The state keeps the outcome. */
-export function rollOut(workload: KubeObject, pods: readonly PodFacts[], old: readonly OldPod[], state: SchedulingState, options: ScheduleOptions): Schedule {
+export function* rollOutSteps(
+  workload: KubeObject,
+  pods: readonly PodFacts[],
+  old: readonly OldPod[],
+  state: SchedulingState,
+  options: ScheduleOptions,
+): Steps<Schedule> {
   const desired = pods.length;
   const { surge, unavailable } = allowancesOf(workload, desired);
   const leaving = [...old];
   const placements: Placement[] = [];
-  let last = schedulePods([], state, options);
+  let last = yield* scheduleSteps([], state, options);
   for (;;) {
     const before = placements.length + (old.length - leaving.length);
     // Old pods may go as long as enough of old and new together are available.
     while (leaving.length > 0 && leaving.length + placements.length > desired - unavailable) leave(leaving.pop());
     const waiting = pods.slice(placements.length);
     const room = Math.max(0, desired + surge - leaving.length - placements.length);
-    last = schedulePods(waiting.slice(0, room), state, options);
+    last = yield* scheduleSteps(waiting.slice(0, room), state, options);
     placements.push(...last.placements);
     if (placements.length === desired || placements.length + (old.length - leaving.length) === before) break;
   }

@@ -4,12 +4,14 @@ import type { FilterFailure } from './filter.ts';
 import type { Cycle } from './filters.ts';
 import { assume, createCycle, firstFailuresOn, forget } from './filters.ts';
 import type { PodFacts } from './pod-facts.ts';
-import { findPreemption } from './preemption.ts';
+import { preemptionSteps } from './preemption.ts';
 import { compareText } from './reading.ts';
 import type { Scorer } from './score.ts';
 import { createScorer } from './score.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import type { Selector } from './selectors.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 
 export interface ScheduleOptions {
   /** What the owner of the pods selects, for the scheduler's default spreading. */
@@ -40,6 +42,11 @@ export interface Schedule {
 
 /** Schedules the pods in order. The state keeps what was placed and loses the victims; undoSchedule puts it back. */
 export function schedulePods(pods: readonly PodFacts[], state: SchedulingState, options: ScheduleOptions): Schedule {
+  return finish(scheduleSteps(pods, state, options));
+}
+
+/** As schedulePods, a pod a step. The state must not change before it is done. */
+export function* scheduleSteps(pods: readonly PodFacts[], state: SchedulingState, options: ScheduleOptions): Steps<Schedule> {
   const placements: Placement[] = [];
   const pending: PodFacts[] = [];
   let search: Search | undefined;
@@ -49,9 +56,10 @@ export function schedulePods(pods: readonly PodFacts[], state: SchedulingState, 
       continue;
     }
     search = options.identical && search !== undefined ? search : createSearch(pod, state, options);
-    const placement = placeOne(search, pod, options);
+    const placement = yield* placeOne(search, pod, options);
     if (placement === undefined) pending.push(pod);
     else placements.push(placement);
+    yield;
   }
   const first = pending[0];
   if (first === undefined) return { placements, pending, failures: new Map(), message: '', reasons: new Map() };
@@ -82,7 +90,7 @@ function createSearch(pod: PodFacts, state: SchedulingState, options: ScheduleOp
   return { cycle, scorer: createScorer(cycle, options.spreadSelector), feasible: new Map() };
 }
 
-function placeOne(search: Search, pod: PodFacts, options: ScheduleOptions): Placement | undefined {
+function* placeOne(search: Search, pod: PodFacts, options: ScheduleOptions): Steps<Placement | undefined> {
   const { cycle, scorer } = search;
   const feasible = cycle.state.nodes.filter((node) => isFeasible(search, node));
   const node = feasible.length === 0 ? undefined : choose(feasible, scorer);
@@ -90,7 +98,7 @@ function placeOne(search: Search, pod: PodFacts, options: ScheduleOptions): Plac
     move(search, pod, node, 1);
     return { pod, node, victims: [] };
   }
-  const preemption = options.budgets === undefined ? undefined : findPreemption(cycle, options.budgets);
+  const preemption = options.budgets === undefined ? undefined : yield* preemptionSteps(cycle, options.budgets);
   if (preemption === undefined) return undefined;
   for (const victim of preemption.victims) move(search, victim, preemption.node, -1);
   move(search, pod, preemption.node, 1);

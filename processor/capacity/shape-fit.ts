@@ -8,10 +8,11 @@ import { bindingResource, copiesIn, phiOf, pooledCopies } from './fit.ts';
 import { createNamespaceLabels, namespacesOf } from './inter-pod-affinity.ts';
 import type { AffinityTerm, PodFacts } from './pod-facts.ts';
 import { termMatches } from './pod-facts.ts';
-import { compareText } from './reading.ts';
 import type { NodeState } from './scheduling-state.ts';
 import { freeOf, largestFree } from './scheduling-state.ts';
 import { labelOf } from './selectors.ts';
+import type { Steps } from './steps.ts';
+import { finish } from './steps.ts';
 import type { SpreadConstraint } from './topology-spread.ts';
 import { compileConstraints, countDomains, isCounted } from './topology-spread.ts';
 
@@ -35,8 +36,13 @@ export function fitShape(cycle: Cycle): ShapeFit {
 
 /** The fit over the nodes given, of which `eligible` are eligible, with their free space in the same order. */
 export function fitEligible(cycle: Cycle, nodes: readonly NodeState[], eligible: readonly NodeState[], frees: readonly Amounts[]): ShapeFit {
+  return finish(fitSteps(cycle, nodes, eligible, frees));
+}
+
+/** As fitEligible, in steps of a few milliseconds. The state must not change before it is done. */
+export function* fitSteps(cycle: Cycle, nodes: readonly NodeState[], eligible: readonly NodeState[], frees: readonly Amounts[]): Steps<ShapeFit> {
   const { amounts } = cycle.pod.request;
-  const k = countCopies(cycle, nodes, eligible, frees);
+  const k = yield* countCopies(cycle, nodes, eligible, frees);
   const kStar = Math.max(k, pooledCopies(amounts, frees));
   const couldHold = eligible.some((node) => fitsInto(amounts, largestFree(node)));
   return {
@@ -61,7 +67,7 @@ type DomainRule =
   | { readonly kind: 'apart'; readonly topologyKey: string }
   | { readonly kind: 'together'; readonly topologyKey: string };
 
-function countCopies(cycle: Cycle, nodes: readonly NodeState[], eligible: readonly NodeState[], frees: readonly Amounts[]): number {
+function* countCopies(cycle: Cycle, nodes: readonly NodeState[], eligible: readonly NodeState[], frees: readonly Amounts[]): Steps<number> {
   const { pod } = cycle;
   const rules = rulesOf(cycle);
   if (rules.length === 0 && !usesOwnVolumes(cycle)) {
@@ -69,7 +75,7 @@ function countCopies(cycle: Cycle, nodes: readonly NodeState[], eligible: readon
   }
   const open = rules.some(({ kind }) => kind === 'spread') ? eligibleNodes(cycle, nodes, RESOURCES_AND_SPREAD) : eligible;
   const [rule] = rules;
-  if (rule === undefined || rules.length > 1 || usesOwnVolumes(cycle)) return placeCopies(cycle, open);
+  if (rule === undefined || rules.length > 1 || usesOwnVolumes(cycle)) return yield* placeCopies(cycle, open);
   return copiesUnder(rule, cycle, open);
 }
 
@@ -154,7 +160,7 @@ function copiesSpread(constraint: SpreadConstraint, { pod, state }: Cycle, capac
 const MAX_PLAYED = 500;
 
 /** Places copies on the first node that takes one, the emptiest domain of the first spread constraint first, and takes them off again. */
-function placeCopies(cycle: Cycle, open: readonly NodeState[]): number {
+function* placeCopies(cycle: Cycle, open: readonly NodeState[]): Steps<number> {
   const topologyKey = compileConstraints(cycle.pod, 'DoNotSchedule')[0]?.topologyKey ?? HOSTNAME;
   const domainOf = (node: NodeState): string => labelOf(node.labels, topologyKey) ?? '';
   const copies = new Map<string, number>();
@@ -162,15 +168,25 @@ function placeCopies(cycle: Cycle, open: readonly NodeState[]): number {
   let candidates = open.filter((node) => copiesOn(cycle.pod, freeOf(node)) > 0);
   while (candidates.length > 0 && placed.length < MAX_PLAYED) {
     const rank = (node: NodeState): number => copies.get(domainOf(node)) ?? 0;
-    const ordered = [...candidates].sort((a, b) => rank(a) - rank(b) || compareText(a.name, b.name));
-    const node = ordered.find((each) => failuresOn(cycle, each).length === 0);
+    const node = firstTaking(cycle, candidates, rank);
     if (node === undefined) break;
     const copy = { ...cycle.pod };
     assume(cycle, copy, node);
     placed.push({ copy, node });
     copies.set(domainOf(node), rank(node) + 1);
-    candidates = candidates.filter((each) => each !== node || copiesOn(cycle.pod, freeOf(each)) > 0);
+    if (copiesOn(cycle.pod, freeOf(node)) === 0) candidates = candidates.filter((each) => each !== node);
+    yield;
   }
   for (const { copy, node } of placed) forget(cycle, copy, node);
   return placed.length;
+}
+
+/** The first node that takes a copy: of those with the lowest rank, in the order given, then the next rank. */
+function firstTaking(cycle: Cycle, candidates: readonly NodeState[], rank: (node: NodeState) => number): NodeState | undefined {
+  const ranks = [...new Set(candidates.map(rank))].sort((a, b) => a - b);
+  for (const lowest of ranks) {
+    const node = candidates.find((each) => rank(each) === lowest && failuresOn(cycle, each).length === 0);
+    if (node !== undefined) return node;
+  }
+  return undefined;
 }

@@ -129,8 +129,8 @@ const volumeCases: readonly {
   {
     name: 'a lost volume',
     objects: { persistentvolumeclaims: [claim({ volumeName: 'gone' })] },
-    a: 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)',
-    b: 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)',
+    a: 'persistentvolume "gone" not found',
+    b: 'persistentvolume "gone" not found',
   },
   {
     name: 'an unbound claim of an immediate class',

@@ -121,9 +121,16 @@ test('a limit without a request is the request, before the LimitRange defaults',
   assert.deepEqual(refusals, []);
 });
 
+test('a LimitRange of a manifest has the defaults that the API server would give it', () => {
+  const cluster = withRange([{ type: 'Container', min: { cpu: '100m', memory: '1Mi' }, max: { memory: '1Gi' } }]);
+  const { pod: admitted, refusals } = admitPod(limited({}, {}), cluster);
+  assert.deepEqual(resourcesOf(admitted), { limits: { memory: '1Gi' }, requests: { cpu: '100m', memory: '1Gi' } });
+  assert.deepEqual(refusals, []);
+});
+
 for (const [name, item, incoming, refusal] of [
   ['below the minimum', { type: 'Container', min: { cpu: '1' } }, limited({ cpu: '500m' }, {}), /minimum cpu usage per Container is 1, but request is lower/],
-  ['no request at all', { type: 'Container', min: { cpu: '1' } }, limited({}, {}), /minimum cpu usage per Container is 1\. {2}No request is specified/],
+  ['no request at all', { type: 'Pod', min: { cpu: '1' } }, limited({}, {}), /minimum cpu usage per Pod is 1\. {2}No request is specified/],
   [
     'above the maximum',
     { type: 'Container', max: { memory: '1Gi' } },
@@ -132,9 +139,9 @@ for (const [name, item, incoming, refusal] of [
   ],
   [
     'no limit at all',
-    { type: 'Container', max: { memory: '1Gi' } },
+    { type: 'Pod', max: { memory: '1Gi' } },
     limited({ memory: '1Gi' }, {}),
-    /maximum memory usage per Container is 1Gi\. {2}No limit is specified/,
+    /maximum memory usage per Pod is 1Gi\. {2}No limit is specified/,
   ],
   [
     'a limit too far above the request',
