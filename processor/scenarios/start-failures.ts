@@ -140,6 +140,8 @@ const SANDBOX_REASONS: readonly string[] = ['FailedCreatePodSandBox', 'FailedCre
 /** The runtime or a device driver fails before there is a container to blame; the first two only say that the kubelet tries again. */
 const RUNTIME_REASONS: readonly string[] = ['FailedSync', 'FailedPodSandBoxStatus', 'FailedPrepareDynamicResources'];
 const VOLUME_REASONS: readonly string[] = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume', 'FailedMountVolume'];
+/** Steps of a start that come after the volumes. */
+const AFTER_VOLUMES: readonly string[] = ['FailedCreatePodSandBox', 'FailedPrepareDynamicResources'];
 /** Events of a kubelet that has got beyond volumes and sandbox. */
 const PROGRESS: readonly string[] = ['Pulling', 'Pulled', 'Created', 'Started', 'BackOff', 'Failed'];
 
@@ -150,7 +152,10 @@ function podFailure(view: PodView): StartFailure | undefined {
     0,
     ...events.filter(({ reason, fieldPath }) => PROGRESS.includes(reason) && fieldPath !== '').map(({ lastTimeMs }) => lastTimeMs),
   );
-  const candidates = events.filter(({ lastTimeMs }) => lastTimeMs > progressMs).flatMap((event) => readEvent(view, event) ?? []);
+  // The kubelet turns to the sandbox once all volumes are mounted: what it said of one before is over.
+  const mountedMs = Math.max(0, ...events.filter(({ reason }) => AFTER_VOLUMES.includes(reason)).map(({ lastTimeMs }) => lastTimeMs));
+  const stands = ({ reason, lastTimeMs }: SeenEvent): boolean => lastTimeMs > progressMs && (lastTimeMs >= mountedMs || !VOLUME_REASONS.includes(reason));
+  const candidates = events.filter(stands).flatMap((event) => readEvent(view, event) ?? []);
   const order = (failure: StartFailure): number => (failure.specific ? 0 : ORDER.length + 1) + (ORDER.indexOf(failure.cause) + 1 || ORDER.length);
   return candidates.sort((a, b) => order(a) - order(b))[0];
 }

@@ -51,6 +51,18 @@ const startError = { terminated: { exitCode: 128, reason: 'StartError', message:
 const cases: readonly Case[] = [
   { name: 'a missing ConfigMap of a volume, which no status shows', pod: starting(), events: [MOUNT], says: ['dependency_error/missing_configmap'] },
   { name: 'a cause beats the summary that comes after it', pod: starting(), events: [MOUNT, SUMMARY], says: ['dependency_error/missing_configmap'] },
+  {
+    name: 'a sandbox that fails once the volumes are mounted, whatever a mount said before',
+    pod: starting(),
+    events: [{ ...MOUNT, lastTimeMs: atMs(-40) }, SANDBOX],
+    says: ['container_create_failure/sandbox_failed'],
+  },
+  {
+    name: 'a mount that fails after the sandbox did',
+    pod: starting(),
+    events: [MOUNT, { ...SANDBOX, lastTimeMs: atMs(-40) }],
+    says: ['dependency_error/missing_configmap'],
+  },
   { name: 'the summary alone is still a failed mount', pod: starting(), events: [SUMMARY], says: ['dependency_error/mount_failed'] },
   {
     name: 'a message that replaced others in place',
