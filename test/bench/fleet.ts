@@ -150,11 +150,18 @@ export function copyOf(pod: RawPod, index: number, resourceVersion: number): Raw
   return { ...pod, metadata: { ...pod.metadata, name, uid, resourceVersion: String(resourceVersion) } };
 }
 
+/** A recorded pod that runs well. */
+export function calmPod(): RawPod {
+  const found = recordedLines('cases/ok-rollout.ndjson.gz').findLast(({ resource, object }) => resource === 'pods' && isCalm(object));
+  if (found === undefined) throw new Error('no pod was recorded that runs well');
+  return found.object as RawPod;
+}
+
 /** A cluster of `count` pods that run well on recorded nodes: a first list of both, then `rounds` in which every pod changes a little. */
 export function* calmCluster(count: number, rounds = 0): Generator<ChangeRecord> {
   const lines = recordedLines('cases/ok-rollout.ndjson.gz');
   const nodes = lines.flatMap(({ resource, type, object }) => (resource === 'nodes' && type === 'LIST' ? (object as { items: RawPod[] }).items : []));
-  const pod = lines.filter(({ resource, object }) => resource === 'pods' && isCalm(object)).at(-1)?.object as RawPod;
+  const pod = calmPod();
   const cluster = { uid: 'calm', name: 'calm' };
   const records: ChangeRecord[] = [];
   let t = lines[0]?.t ?? 0;

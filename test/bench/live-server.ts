@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import { LIST_VERSION } from './api-server.ts';
-import { copyOf, type RawPod, recordedPods } from './fleet.ts';
+import { calmPod, copyOf, type RawPod } from './fleet.ts';
 
 export interface LiveServerOptions {
   /** Changes of pods a second, over 1 000 pods in turn. */
@@ -36,9 +36,9 @@ function probePod(pod: RawPod, count: number, version: number): RawPod {
   return { ...pod, metadata, status: { ...pod.status, containerStatuses: [{ ...status, restartCount: count }] } };
 }
 
-/** Running pods, as they were recorded; what changes of them is a condition's time. */
+/** Pods that run well; what changes of them is a label. */
 function createChanges(rate: number, write: (line: string) => void): { start(): void; changes(): number } {
-  const pods = recordedPods().filter(({ status }) => status['phase'] === 'Running' && Array.isArray(status['containerStatuses']));
+  const calm = calmPod();
   let version = LIST_VERSION;
   let changes = 0;
   let probes = 0;
@@ -53,13 +53,13 @@ function createChanges(rate: number, write: (line: string) => void): { start(): 
       let sent = 0;
       setInterval(() => {
         for (const due = ((performance.now() - startMs) / 1_000) * rate; sent < due; sent += 1) {
-          const pod = copyOf(pods[sent % pods.length] as RawPod, sent % PODS, ++version);
+          const pod = copyOf(calm, sent % PODS, ++version);
           send({ ...pod, metadata: { ...pod.metadata, labels: { round: String(Math.floor(sent / PODS)) } } });
         }
       }, TURN_MS);
       setInterval(() => {
         probes += 1;
-        send(probePod(pods[0] as RawPod, probes, ++version));
+        send(probePod(calm, probes, ++version));
         tell({ probe: { count: probes, atMs: Date.now() } });
       }, PROBE_MS);
     },
@@ -68,11 +68,11 @@ function createChanges(rate: number, write: (line: string) => void): { start(): 
 
 /** A page as it was asked for; items of a list have no kind. */
 function listPage(query: URLSearchParams, listed: number): string {
-  const pods = recordedPods();
+  const calm = calmPod();
   const start = Number(query.get('continue') ?? 0);
   const end = Math.min(listed, start + Number(query.get('limit') ?? 500));
   const items = Array.from({ length: Math.max(0, end - start) }, (_, at) => {
-    const { metadata, spec, status } = copyOf(pods[(start + at) % pods.length] as RawPod, start + at, start + at + 1);
+    const { metadata, spec, status } = copyOf(calm, start + at, start + at + 1);
     return { metadata, spec, status };
   });
   const metadata = { resourceVersion: String(LIST_VERSION), ...(end < listed ? { continue: String(end) } : {}) };
