@@ -19,6 +19,8 @@ export function problemLine({ document, line, field, message }: LocatedProblem):
 /** Details past this many of one check are only counted. */
 const MAX_DETAILS = 5;
 
+const NOTHING = 'no manifest makes pods of a kind that can be checked';
+
 /** The report as text; checks that pass take one line. */
 export function reportText({ cluster, status, workloads }: ShownReport): string {
   const parts = workloads.map((workload) => {
@@ -26,6 +28,7 @@ export function reportText({ cluster, status, workloads }: ShownReport): string 
     const notes = workload.checks.filter(needsAttention).flatMap(notesOf);
     return [headline(workload), formatTable(['  STATUS', 'CHECK', 'REASON'], rows), ...notes.map((line) => `  ${printable(line)}`)].join('\n');
   });
+  if (workloads.length === 0) return `${status}: ${NOTHING}`;
   return [...parts, `${status}: ${workloads.length} workloads on ${cluster}`].join('\n\n');
 }
 
@@ -46,6 +49,7 @@ const MARKS: Readonly<Record<CheckStatus, string>> = { pass: '✅', warn: '⚠�
 /** The report as Markdown: a table of what needs attention, the rest folded away. */
 export function reportMarkdown({ cluster, status, workloads }: ShownReport): string {
   const lines = [`### ${MARKS[status]} Pre-check on \`${code(cluster)}\`: ${status}`];
+  if (workloads.length === 0) lines.push('', NOTHING);
   for (const workload of workloads) {
     lines.push('', `**${cell(`${workload.kind} ${workload.namespace}/${workload.name}`)}**: ${workload.placed} of ${workload.replicas} replicas placed`);
     const [loud, quiet] = [workload.checks.filter(needsAttention), workload.checks.filter((check) => !needsAttention(check))];

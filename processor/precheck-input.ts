@@ -86,8 +86,13 @@ function readChunk({ text, before }: Chunk, document: number, limit: number): Lo
     if (read.problems.length === 0 || text.length > limit)
       return { ...read, located: read.problems.map(({ path, message }) => ({ document, line: before + 1, field: formatField(path), message })) };
   }
+  const template = /^[^#\n"']*(?::|-)[ \t]*\{\{/m.exec(text);
+  if (template !== null) {
+    const line = text.slice(0, template.index + template[0].length).split('\n').length;
+    return refuse(line, 'is a template: render it first, as with helm template');
+  }
   const counter = new LineCounter();
-  const parsed = parseDocument(text, { lineCounter: counter, prettyErrors: false });
+  const parsed = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true });
   const lineAt = (offset: number): number => counter.linePos(offset).line;
   const [error] = parsed.errors;
   if (error !== undefined) return refuse(lineAt(error.pos[0]), `is not valid YAML: ${error.message}`);

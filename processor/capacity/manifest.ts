@@ -7,7 +7,8 @@ import { decodeObject } from './decode.ts';
 import { KNOWN_FIELDS } from './known-fields.ts';
 import { parseQuantity } from './quantity.ts';
 import type { Fields } from './reading.ts';
-import { fieldsOf, listOf, textOf } from './reading.ts';
+import { fieldsOf, listOf, textEntriesOf, textOf } from './reading.ts';
+import { compileLabelSelector, matches } from './selectors.ts';
 import { WORKLOAD_KINDS } from './workload.ts';
 
 /** What makes a manifest unusable. `path` leads from the document's root to the value. */
@@ -65,17 +66,61 @@ function readObject(value: unknown, place: Place, workloads: KubeObject[], other
     return;
   }
   const object = decoded.value;
+  if (isForeign(object)) {
+    others.push(object);
+    return;
+  }
   if (KNOWN_FIELDS[object.kind] !== undefined) checkValue(value, object.kind, place, 0);
   if (!isWorkload(object.kind)) {
     others.push(object);
     return;
   }
   const spec = fieldsOf(fieldsOf(value)?.['spec']);
+  checkVersion(object, place);
+  checkSelector(object.kind, spec, place);
   if (listOf(podSpecOf(object.kind, spec)?.['containers']).length === 0) report(place, 'has no containers');
   else workloads.push(object);
 }
 
-function isWorkload(kind: string): boolean {
+/** Where the API server of today serves the kinds that make pods. */
+const VERSIONS: Readonly<Record<(typeof WORKLOAD_KINDS)[number], string>> = {
+  Pod: 'v1',
+  ReplicationController: 'v1',
+  Deployment: 'apps/v1',
+  ReplicaSet: 'apps/v1',
+  StatefulSet: 'apps/v1',
+  DaemonSet: 'apps/v1',
+  Job: 'batch/v1',
+  CronJob: 'batch/v1',
+};
+/** Groups that serve them, or did: kubernetes.io/docs/reference/using-api/deprecation-guide. */
+const NATIVE_GROUPS: readonly string[] = ['', 'apps', 'batch', 'extensions'];
+
+/** Another group's kind of the same name, such as Volcano's Job: nothing is known of its fields. */
+function isForeign({ kind, apiVersion = '' }: KubeObject): boolean {
+  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
+  return isWorkload(kind) && !NATIVE_GROUPS.includes(group);
+}
+
+function checkVersion({ kind, apiVersion = '' }: KubeObject, place: Place): void {
+  const served = isWorkload(kind) ? VERSIONS[kind] : undefined;
+  if (apiVersion === '' || served === undefined || apiVersion === served) return;
+  report({ ...place, path: [...place.path, 'apiVersion'] }, `${apiVersion} serves no ${kind}: write ${served}`);
+}
+
+/** Kinds of apps/v1 name their pods by a selector that the template has to match (pkg/apis/apps/validation). */
+function checkSelector(kind: string, spec: Fields | undefined, place: Place): void {
+  const template = fieldsOf(spec?.['template']);
+  if (!isWorkload(kind) || VERSIONS[kind] !== 'apps/v1' || template === undefined) return;
+  const selector = compileLabelSelector(spec?.['selector']);
+  const path = [...place.path, 'spec'];
+  if (fieldsOf(spec?.['selector']) === undefined) report({ ...place, path: [...path, 'selector'] }, 'is missing');
+  else if (!matches(selector, Object.fromEntries(textEntriesOf(fieldsOf(template['metadata'])?.['labels'])))) {
+    report({ ...place, path: [...path, 'template', 'metadata', 'labels'] }, 'do not match spec.selector');
+  }
+}
+
+function isWorkload(kind: string): kind is (typeof WORKLOAD_KINDS)[number] {
   return (WORKLOAD_KINDS as readonly string[]).includes(kind);
 }
 

@@ -85,7 +85,9 @@ export function* precheckSteps(
   for (const each of planned) {
     workloads.push(yield* checkWorkload(each.workload, each.namespace, { state, knowledge, options, ledger: ledgers(each.namespace) }));
   }
-  const status = manifests.problems.length > 0 ? 'fail' : worstOf(workloads.map((each) => each.status));
+  // Where nothing makes pods, nothing was checked.
+  const checked = workloads.length === 0 ? 'unknown' : worstOf(workloads.map((each) => each.status));
+  const status = manifests.problems.length > 0 ? 'fail' : checked;
   return { status, workloads, problems: manifests.problems };
 }
 

@@ -15,6 +15,17 @@ spec:
       image: web:1
 `;
 
+const DEPLOYMENT = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata:
+      labels: {app: web}
+    spec: {containers: [{name: app, image: "web:1"}]}
+`;
+
 async function problemsOf(text: string, limits = LIMITS): Promise<string[]> {
   const { located } = await readManifestText(text, limits);
   return located.map(({ document, line, field, message }) => `${document}:${line} ${field} ${message}`);
@@ -25,6 +36,10 @@ for (const [name, text, workloads, others] of [
   ['several, with comments and empty ones between', `# first\n---\n${POD}---\n# nothing\n---\n${POD}...\n---\nkind: ConfigMap\nmetadata: {name: c}\n`, 2, 1],
   ['JSON', JSON.stringify({ kind: 'Pod', metadata: { name: 'a' }, spec: { containers: [{ name: 'a' }] } }), 1, 0],
   ['a List', JSON.stringify({ kind: 'List', items: [{ kind: 'Pod', metadata: { name: 'a' }, spec: { containers: [{ name: 'a' }] } }] }), 1, 0],
+  ['a byte order mark', `\ufeff${POD}`, 1, 0],
+  ['anchors and merge keys', `${POD.replace('- name: app', '- &app\n      name: app')}    - <<: *app\n      name: other\n`, 1, 0],
+  ["another group's kind of the same name", 'apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {tasks: [{replicas: 2}]}\n', 0, 1],
+  ['a document marker inside a block', `kind: ConfigMap\nmetadata: {name: c}\ndata:\n  a: |\n    x\n    ---\n    y\n---\n${POD}`, 1, 1],
   ['Windows line ends', `---\r\n${POD.replaceAll('\n', '\r\n')}`, 1, 0],
 ] as const) {
   test(`reads ${name}`, async () => {
@@ -48,6 +63,17 @@ for (const [name, text, problem] of [
     'an item of a List',
     `kind: List\nitems:\n- kind: Pod\n  metadata: {name: a}\n  spec:\n    containers:\n    - name: a\n      image: 1\n`,
     /^1:8 items\[0\]\.spec\.containers\[0\]\.image is the number 1, not text/,
+  ],
+  ['a template that was not rendered', `${POD}---\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n`, /^2:12 {2}is a template/],
+  ['a tab', 'kind: Pod\nmetadata:\n\tname: a\n', /^1:3 {2}is not valid YAML: Tabs/],
+  ['a key twice', `${POD}  containers: []\n`, /^1:9 {2}is not valid YAML: Map keys must be unique/],
+  ['a version that is not served', POD.replace('apiVersion: v1', 'apiVersion: apps/v1'), /^1:1 apiVersion apps\/v1 serves no Pod: write v1/],
+  ['a Deployment of long ago', DEPLOYMENT.replace('apps/v1', 'extensions/v1beta1'), /^1:1 apiVersion extensions\/v1beta1 serves no Deployment: write apps\/v1/],
+  ['a selector that is missing', DEPLOYMENT.replace('  selector: {matchLabels: {app: web}}\n', ''), /^1:\d spec\.selector is missing/],
+  [
+    'a selector that its template does not match',
+    DEPLOYMENT.replace('labels: {app: web}', 'labels: {app: wob}'),
+    /^1:8 spec\.template\.metadata\.labels do not match spec\.selector/,
   ],
   ['text that is no object', 'hello\n', /^1:1 {2}/],
   ['nothing at all', '# only this\n', /^1:1 {2}there is no manifest/],

@@ -333,3 +333,9 @@ test('never throws over manifests of any shape', () => {
     { numRuns: 300 },
   );
 });
+
+test('manifests that make no pods were not checked, which is no pass', () => {
+  const rollout = { kind: 'Rollout', apiVersion: 'argoproj.io/v1alpha1', metadata: { name: 'r' }, spec: { replicas: 3 } };
+  const report = runPrecheck(readManifests([rollout]), clusterOf({ nodes: two }));
+  assert.deepEqual(report, { status: 'unknown', workloads: [], problems: [] });
+});
