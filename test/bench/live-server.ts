@@ -28,7 +28,9 @@ const PROBE_MS = 97;
 /** As API servers send them: about every minute. */
 const BOOKMARK_MS = 60_000;
 
-const tell = (message: LiveMessage): void => void process.send?.(message);
+const tell = (message: LiveMessage): void => {
+  if (process.connected) process.send?.(message);
+};
 
 function probePod(pod: RawPod, count: number, version: number): RawPod {
   const [status] = (pod.status['containerStatuses'] ?? []) as readonly object[];
