@@ -27,8 +27,6 @@ export interface ContainerPast {
   readonly oomAtLimits: readonly string[];
   /** Probe kinds that timed out or killed it, with how often. */
   readonly probeFailures: readonly { readonly probe: string; readonly cause: string; readonly incidents: number }[];
-  /** Longest time from start to ready, ms. */
-  readonly startupMs?: number;
 }
 
 /** Everything is optional: absent means that podtrail cannot say. */

@@ -5,8 +5,8 @@ import { failed, passed, warned } from './check.ts';
 import { parseQuantity } from './quantity.ts';
 import { fieldsOf, integerOf, listOf, textOf, textsOf } from './reading.ts';
 
-/** What has been seen of a container before: the longest start-up, ms from start to ready; undefined if never. */
-export type StartupTimes = (container: string) => number | undefined;
+/** How long a container was seen to take from start to ready, ms, by its name (startup-times.ts). */
+export type StartupTimes = ReadonlyMap<string, number>;
 
 interface Finding {
   readonly grave: boolean;
@@ -27,7 +27,7 @@ export function checkParameters(pod: Pod, startupMs: StartupTimes): CheckResult 
 
 function checkContainer(pod: Pod, container: Container, startupMs: StartupTimes): readonly Finding[] {
   return [
-    ...checkProbes(container, startupMs(container.name)),
+    ...checkProbes(container, startupMs.get(container.name)),
     ...checkHooks(pod, container),
     ...checkMounts(container),
     ...checkCommand(container),
@@ -44,6 +44,14 @@ function timing(probe: Probe) {
     timeout: integerOf(probe.timeoutSeconds) || 1,
     failures: integerOf(probe.failureThreshold) || 3,
   };
+}
+
+/** After how long its startup probe, else its liveness probe, kills a container that does not answer, ms; undefined without either. */
+export function allowedStartMs({ livenessProbe, startupProbe }: Container): number | undefined {
+  const probe = fieldsOf(startupProbe) === undefined ? livenessProbe : startupProbe;
+  if (probe === undefined || fieldsOf(probe) === undefined) return undefined;
+  const { initialDelay, period, failures } = timing(probe);
+  return (initialDelay + period * failures) * 1_000;
 }
 
 function checkProbes(container: Container, startupMs: number | undefined): readonly Finding[] {
@@ -71,12 +79,12 @@ function checkProbes(container: Container, startupMs: number | undefined): reado
         fix: 'make periodSeconds at least timeoutSeconds',
       });
   }
-  if (liveness === undefined || fieldsOf(liveness) === undefined) return findings;
-  const { initialDelay, period, failures } = timing(liveness);
-  const allowed = startup === undefined ? initialDelay + period * failures : timing(startup).initialDelay + timing(startup).period * timing(startup).failures;
-  if (startupMs !== undefined && startupMs > allowed * 1_000) {
-    const text = `container ${name}: it has been seen to take ${Math.ceil(startupMs / 1_000)} s to start, and the ${startup === undefined ? 'liveness' : 'startup'} probe kills it after ${allowed} s`;
-    findings.push({ grave: true, text, fix: `add a startupProbe whose failureThreshold × periodSeconds is above ${Math.ceil(startupMs / 1_000)} s` });
+  const allowedMs = allowedStartMs(container);
+  if (allowedMs === undefined) return findings;
+  const allowed = allowedMs / 1_000;
+  if (startupMs !== undefined && startupMs > allowedMs) {
+    const text = `container ${name}: it was seen to take ${Math.ceil(startupMs / 1_000)} s from start to ready, and the ${startup === undefined ? 'liveness' : 'startup'} probe kills it after ${allowed} s unless it answers`;
+    findings.push({ grave: false, text, fix: `add a startupProbe whose failureThreshold × periodSeconds is above ${Math.ceil(startupMs / 1_000)} s` });
   } else if (startup === undefined && allowed < 30) {
     const text = `container ${name}: without a startupProbe the liveness probe kills it ${allowed} s after its start unless it answers`;
     findings.push({ grave: false, text, fix: 'add a startupProbe' });

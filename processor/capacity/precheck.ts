@@ -26,6 +26,7 @@ import { allowancesOf, podsOfWorkload, rollOutSteps } from './rollout.ts';
 import type { Schedule } from './schedule.ts';
 import { scheduleSteps } from './schedule.ts';
 import type { SchedulingCluster, SchedulingState } from './scheduling-state.ts';
+import { startupTimes } from './startup-times.ts';
 import type { Steps } from './steps.ts';
 import { finish } from './steps.ts';
 import type { WorkloadPlan } from './workload.ts';
@@ -129,7 +130,7 @@ function* checkWorkload(workload: KubeObject, namespace: string, context: Contex
   yield;
   const remedy = pending === undefined ? undefined : yield* remedySteps(pending.pod, state, { copies: schedule.pending.length });
   const past = knowledge.containerPast?.(plan.kind, namespace, plan.name);
-  const startupMs = (container: string): number | undefined => past?.find((each) => each.container === container)?.startupMs;
+  const startupMs = startupTimes(old.map(({ pod }) => pod));
   const checks = [
     checkFit(schedule, { replicas: admission.admitted.length, unplanned: plan.desired - plan.pods.length }, pending ?? sample, remedy),
     admission.quota,
