@@ -104,7 +104,12 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
     append({ type: 'RUN_BEGIN', resources: [...plan.targets], serverVersion: options.serverVersion });
-    if (options.rules !== undefined) append({ type: 'RULES', rules: options.rules });
+    const tellRules = (): void => {
+      if (options.rules !== undefined) append({ type: 'RULES', rules: options.rules });
+    };
+    tellRules();
+    // As lists do, so that a reader that lost the beginning to the log's retention gets to know them.
+    const reminders = setInterval(tellRules, timing.fullSnapshotIntervalMs);
     for (const resource of plan.skipped) append({ type: 'NOTE', resource, scope: '', code: 'cluster_scoped', message: skippedMessage(resource) });
     const heartbeats = setInterval(beat, options.heartbeatIntervalMs ?? HEARTBEAT_INTERVAL_MS);
     const ticks = options.tickIntervalMs === undefined ? undefined : setInterval(tick, options.tickIntervalMs);
@@ -113,6 +118,7 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
       ...reflectors.map((reflector) => reflector.run(controller.signal).catch((error) => stop('failed', error))),
     ]);
     clearInterval(heartbeats);
+    clearInterval(reminders);
     clearInterval(ticks);
     signal.removeEventListener('abort', onAbort);
     beat();

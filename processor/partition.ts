@@ -80,6 +80,7 @@ export class Partition {
   /** Uids whose records are refused, with the reason. */
   readonly #refused = new Map<string, { readonly reason: string; readonly untilMs: number }>();
   #nextOffset = 0n;
+  #earliest = 0n;
   #end = 0n;
   #last: LogRecord | undefined;
   #lastIdentity: { readonly offset: bigint; readonly hash: string } | undefined;
@@ -129,6 +130,7 @@ export class Partition {
     const { lastOffset, lastHash } = manifest;
     if (lastOffset >= end) throw this.#logChanged(`it ends at ${end}, but was read up to ${lastOffset}`);
     this.#end = end;
+    this.#earliest = earliest;
     let next = manifest.nextOffset;
     for (const { clusterUid, generation, count } of manifest.clusters) {
       const tracked = await trackRestored(this.#deps, this.#options, clusterUid);
@@ -154,6 +156,7 @@ export class Partition {
    */
   async restart(clusterUids: readonly string[], { earliest, end }: LogBounds): Promise<bigint> {
     this.#end = end;
+    this.#earliest = earliest;
     this.#nextOffset = earliest;
     for (const clusterUid of clusterUids) {
       const tracked = await trackRestored(this.#deps, undefined, clusterUid);
@@ -196,6 +199,7 @@ export class Partition {
     await sink.flush();
     for (const tracked of this.#clusters.values()) await afterGap(this.#deps, tracked);
     this.#unverified = undefined;
+    this.#earliest = earliest;
     if (this.#nextOffset < earliest) this.#nextOffset = earliest;
   }
 
@@ -240,6 +244,8 @@ export class Partition {
     if (!decoded.ok || decoded.record.cluster.uid !== record.key) return undefined;
     const { cluster } = decoded.record;
     let tracked = await trackRestored(this.#deps, this.#options, record.key);
+    // Its first checkpoint may stand alone, without one of the partition that would have led the reader to the gap.
+    if (tracked !== undefined && tracked.nextOffset < this.#earliest) await afterGap(this.#deps, tracked);
     if (tracked === undefined) {
       const namesake = [...this.#clusters.values()].find(({ state }) => state.cluster.name === cluster.name);
       const conflict = namesake === undefined ? await identityConflict(client, cluster) : conflictMessage(cluster, namesake.state.cluster);

@@ -14,7 +14,7 @@ import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
 import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
-import { emitLate, noteListed } from './overtaken.ts';
+import { emitLate, isWatchedByTwin, noteListed } from './overtaken.ts';
 import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
@@ -50,7 +50,10 @@ export function applySessionRecord(state: ClusterState, emitter: Emitter, record
   meta.sessions[record.session] = session;
   session.nextSeq = record.seq + 1;
   session.aliveTimeMs = meta.streamTimeMs;
-  if (hole) session.phase = 'broken';
+  if (hole) {
+    session.phase = 'broken';
+    delete session.fromRv;
+  }
   if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
   const applied = applyGuarded(state, emitter, session, record);
   count(state, record, applied);
@@ -92,6 +95,7 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
   switch (record.type) {
     case 'SNAPSHOT_BEGIN':
       dropListed(state, session);
+      delete session.fromRv;
       Object.assign(session, { phase: 'listing', listRv: record.rv, listedCount: 0, syncedTimeMs: 0 } satisfies Partial<SessionState>);
       return { ...NOTHING, lost: 'relist' };
     case 'LISTED':
@@ -189,12 +193,13 @@ function applyChange(
   record: Extract<ChangeRecord, { type: 'ADDED' | 'MODIFIED' | 'DELETED' }>,
 ): Applied {
   const stored = storedRv(state, record.resource, record.uid);
-  const isOld = isComplete(state, session, record.rv) || (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0);
+  // Of an object that is not there the tables do not say whether it was once.
+  const isPast = stored === undefined ? isWatchedByTwin(state, session, record.rv) : compareResourceVersions(record.rv, stored) <= 0;
+  const isOld = isPast || isComplete(state, session, record.rv);
   const isLate = isOld && record.resource === 'pods' && emitLate(state, emitter, session, record);
-  if (session.phase === 'synced') {
-    advance(state, session, record.rv);
-    session.rv = record.rv;
-  }
+  if (session.phase === 'synced') advance(state, session, record.rv);
+  else session.fromRv ??= record.rv;
+  session.rv = record.rv;
   if (isOld) return isLate ? NOTHING : DUPLICATE;
   if (record.type !== 'DELETED') {
     upsert(state, emitter, record.resource, record.object, record.rv, record.type);

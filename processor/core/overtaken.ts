@@ -49,12 +49,20 @@ export function emitLate(state: ClusterState, emitter: Emitter, session: Session
   return true;
 }
 
+/** The watch of another session of the same resource has shown this version, or would have if it were worth a record. */
+export function isWatchedByTwin(state: ClusterState, session: SessionState, rv: string): boolean {
+  return Object.values(state.meta.sessions).some((other) => areTwins(session, other) && hasWatched(other, rv));
+}
+
+function hasWatched(session: SessionState, rv: string): boolean {
+  if (compareResourceVersions(rv, positionOf(session)) > 0) return false;
+  if (session.fromRv !== undefined) return compareResourceVersions(rv, session.fromRv) >= 0;
+  return session.syncedTimeMs > 0 && compareResourceVersions(rv, session.listRv) > 0;
+}
+
 /** When it happened at the latest; undefined if it has been shown before, or if that cannot be told. */
 function lateTimeMs(state: ClusterState, session: SessionState, { uid, rv, t }: ObjectRecord): number | undefined {
-  if (session.phase !== 'synced') return undefined;
-  const isWatched = ({ listRv, ...other }: SessionState): boolean =>
-    compareResourceVersions(rv, listRv) > 0 && compareResourceVersions(rv, positionOf({ listRv, ...other })) <= 0;
-  if (Object.values(state.meta.sessions).some((other) => other.syncedTimeMs > 0 && areTwins(session, other) && isWatched(other))) return undefined;
+  if (session.phase !== 'synced' || isWatchedByTwin(state, session, rv)) return undefined;
   const overtaken = state.tables.overtaken.get(uid);
   if (overtaken === undefined) return state.tables.objects[session.resource].has(uid) ? undefined : t;
   if (overtaken.some((shown) => !shown.isGone && shown.rv === rv)) return undefined;

@@ -43,8 +43,10 @@ export interface SessionState {
   phase: 'listing' | 'synced' | 'broken' | 'ended';
   /** resourceVersion of the list in hand. */
   listRv: string;
-  /** Highest resourceVersion that came on its watch without a hole; none before the first. */
+  /** The newest resourceVersion that came on its watch; none before the first. */
   rv?: string;
+  /** The oldest one that came on its watch after a hole; none without a hole. From it up to `rv` nothing is missing. */
+  fromRv?: string;
   /** LISTED and REJECTED seen of the list in hand. */
   listedCount: number;
   readonly firstTimeMs: number;

@@ -100,6 +100,12 @@ const warnings = (log: readonly string[]): string[] =>
   log.map((line) => JSON.parse(line)).flatMap((line) => (line.level === 40 ? [line.reason ?? line.msg] : []));
 
 describe('a run', () => {
+  test('tells its rules again with every unabbreviated list, for a reader that lost the beginning to retention', async () => {
+    const server = await serve();
+    const { writer } = await start({ to: { one: server.url }, rules: { graceSeconds: 60 }, fullSnapshotIntervalMs: 50 });
+    await waitFor('rules told again', () => writer.records.filter((record) => record.type === 'RULES').length > 2);
+  });
+
   test('begins with RUN_BEGIN and RULES, lists, beats, and ends its sessions before a last heartbeat', async () => {
     const server = await serve();
     server.put('pods', pod('a'));

@@ -284,6 +284,20 @@ describe('resuming', () => {
     assert.deepEqual([count(server, 'list'), loop.ended.length], [1, 0]);
   });
 
+  test('counts as complete from its list on only up to what came on it, and not for what came at once, which may be long past', async () => {
+    const loop = reflect();
+    await inSync(loop);
+    const listedMs = loop.reflector.counters()?.completeTimeMs;
+    assert.ok(listedMs !== undefined);
+    server.put('pods', pod('late'));
+    await waitFor('the change', () => loop.types().includes('ADDED'));
+    assert.equal(loop.reflector.counters()?.completeTimeMs, listedMs);
+    await loop.stop();
+    const end = loop.writer.records.at(-1);
+    assert.ok(end?.type === 'SESSION_END');
+    assert.equal(end.completeTimeMs, listedMs);
+  });
+
   test('a watch that is refused for the moment is tried again, and is not in sync meanwhile', async () => {
     server.fail({ verb: 'watch', fault: { kind: 'status', status: 500 }, times: 3 });
     const loop = reflect();

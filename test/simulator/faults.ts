@@ -23,6 +23,7 @@ export interface FaultPlan {
 
 export function planFaults(random: Random): FaultPlan {
   const half = (): boolean => random.chance(0.5);
+  const loss = random.next();
   return {
     collectorCrashes: half(),
     processorCrashes: half(),
@@ -31,8 +32,9 @@ export function planFaults(random: Random): FaultPlan {
     log: half(),
     store: half(),
     rebalances: half(),
-    damage: random.chance(0.15),
-    retention: random.chance(0.1),
+    // Not both: when every checkpoint is lost and the records before are gone too, nothing is left that could tell since when.
+    damage: loss < 0.15,
+    retention: loss >= 0.9,
   };
 }
 

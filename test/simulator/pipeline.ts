@@ -142,7 +142,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
   const wallOffMs = random.chance(0.3) ? random.pick([-3_600_000, 3_600_000]) : 0;
   const clock = createServerClock({ monotonic: () => performance.now(), wall: () => Date.now() + wallOffMs });
   const api = server.client(machine, clock);
-  const timing = { ...LOOP_TIMING, deniedRetryMs: 60_000, fullSnapshotIntervalMs: random.int(2, 12) * 60_000 };
+  const timing = { ...LOOP_TIMING, deniedRetryMs: 60_000, fullSnapshotIntervalMs: random.int(60, 200) * 1_000 };
   const run = async (): Promise<void> => {
     // As the collector does before a run: it asks which cluster this is, until somebody answers.
     while (!abort.signal.aborted && !(await api.get('/version', abort.signal)).ok) await machine.sleep(1_000);

@@ -90,3 +90,24 @@ test('repeated records change nothing', () => {
   for (const record of [...records, ...records]) twice.push(record);
   assert.equal(twice.rows('pod_changes').length, slow.replay.rows('pod_changes').length);
 });
+
+test('of two collectors that both have a hole, the later one does not bring back what the other saw end', () => {
+  const one = createDriver();
+  one.begin({ pods: [rawPod('a')] });
+  const two = createDriver({ run: 'run-2', replay: one.replay });
+  two.begin({ pods: [rawPod('a')] });
+  for (const driver of [one, two]) for (let n = 0; n < 4; n++) driver.change(n === 3 ? 'DELETED' : 'MODIFIED', 'pods', rawPod('a', { message: String(n) }));
+  const holed = createReplay();
+  const isLost = (record: ChangeRecord): boolean => record.type === 'MODIFIED' && record.rv === '1003';
+  for (const record of [...one.records, ...two.records]) if (!isLost(record)) holed.push(record);
+  assert.deepEqual(
+    holed.rows('pod_changes').map((row) => [row.change, row.resourceVersion]),
+    [
+      ['LISTED', '1001'],
+      ['MODIFIED', '1004'],
+      ['MODIFIED', '1005'],
+      ['DELETED', '1006'],
+    ],
+  );
+  assert.equal(holed.state('cluster-uid')?.tables.objects.pods.size, 0);
+});
