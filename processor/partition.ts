@@ -56,9 +56,7 @@ export interface PartitionDeps {
   readonly onFatal: (error: unknown) => void;
 }
 
-function hashOf(value: Uint8Array): string {
-  return createHash('sha256').update(value).digest('hex').slice(0, 32);
-}
+const hashOf = (value: Uint8Array): string => createHash('sha256').update(value).digest('hex').slice(0, 32);
 
 /** The records that the log holds: from the earliest up to before the end. */
 export interface LogBounds {
