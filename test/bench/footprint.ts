@@ -1,6 +1,7 @@
 /**
  * What podtrail standalone takes for so many pods, as the README tells it: node --import tsx test/bench/footprint.ts [PODS]. Recorded pods
  * are listed, then some of them change at the rate of Kubernetes' own limit; beside it the same without pods. Prints, and asserts that all came.
+ * What the store takes is goal 17's: so soon after the start its parts are not merged.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,7 +20,7 @@ interface Balance {
   readonly clusters: readonly { readonly received: number; readonly appended: number; readonly difference: number }[];
 }
 
-async function measure(listed: number): Promise<{ cpuPercent: number; rss: number; logPerDay: number; storePerDay: number; storeListed: number }> {
+async function measure(listed: number): Promise<{ cpuPercent: number; rss: number; logPerDay: number }> {
   const rate = listed * CHANGES_PER_POD_SECOND;
   let found: Awaited<ReturnType<typeof measure>> | undefined;
   await withStandalone({ rate, listed, clusters: 1, resources: ['pods'] }, async (podtrail, server) => {
@@ -28,16 +29,14 @@ async function measure(listed: number): Promise<{ cpuPercent: number; rss: numbe
       return cluster !== undefined && cluster.received >= listed && cluster.difference < 1_000 ? true : undefined;
     });
     await delay(SETTLE_MS);
-    const [cpuSeconds, disk, startMs] = [podtrail.cpuSeconds(), podtrail.diskBytes(), performance.now()];
+    const [cpuSeconds, logBefore, startMs] = [podtrail.cpuSeconds(), podtrail.logBytes(), performance.now()];
     await delay(MEASURED_MS);
     const elapsedMs = performance.now() - startMs;
-    const after = podtrail.diskBytes();
+    const logBytes = podtrail.logBytes();
     found = {
       cpuPercent: ((podtrail.cpuSeconds() - cpuSeconds) / elapsedMs) * 100_000,
       rss: podtrail.rssBytes(),
-      logPerDay: ((after.log - disk.log) / elapsedMs) * DAY_MS,
-      storePerDay: ((after.store - disk.store) / elapsedMs) * DAY_MS,
-      storeListed: disk.store,
+      logPerDay: ((logBytes - logBefore) / elapsedMs) * DAY_MS,
     };
     assert.ok(rate === 0 || (await server.counts()).changes > (rate * elapsedMs) / 1_000);
   });
@@ -47,11 +46,11 @@ async function measure(listed: number): Promise<{ cpuPercent: number; rss: numbe
 
 const pods = Number(process.argv[2] ?? 10_000);
 for (const listed of [0, pods]) {
-  const { cpuPercent, rss, logPerDay, storePerDay, storeListed } = await measure(listed);
+  const { cpuPercent, rss, logPerDay } = await measure(listed);
   const mib = (bytes: number): string => (bytes / MIB).toFixed(0);
   console.log(
     `${listed} pods, ${(listed * CHANGES_PER_POD_SECOND).toFixed(0)} changes/s: CPU ${cpuPercent.toFixed(1)} % of a core, RSS ${mib(rss)} MiB, ` +
-      `store ${mib(storeListed)} MiB after the list, growing by ${mib(storePerDay)} MiB a day, log by ${mib(logPerDay)} MiB a day before it is trimmed`,
+      `change log ${mib(logPerDay)} MiB a day until it is trimmed`,
   );
 }
 process.exit();

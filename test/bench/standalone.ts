@@ -17,8 +17,8 @@ export interface Standalone {
   /** CPU seconds of the process up to now, user and system, all threads. */
   cpuSeconds(): number;
   rssBytes(): number;
-  /** Bytes of the files of its change log and of its store. */
-  diskBytes(): { readonly log: number; readonly store: number };
+  /** Bytes of the files of its change log. */
+  logBytes(): number;
   get<T>(path: string): Promise<T>;
   /** Ends it as Ctrl-C does, and removes its data. Rejects if it does not end well. */
   stop(): Promise<void>;
@@ -60,7 +60,7 @@ export async function startStandalone(config: object, env: Readonly<Record<strin
       return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
     },
     rssBytes: () => 1_024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
-    diskBytes: () => ({ log: sizeOf(join(folder, 'data', 'change-log')), store: sizeOf(join(folder, 'data', 'store')) }),
+    logBytes: () => sizeOf(join(folder, 'data', 'change-log')),
     async get<T>(path: string) {
       const response = await fetch(`${url}${path}`);
       if (!response.ok) throw new Error(`${path} answered ${response.status}: ${(await response.text()).slice(0, 500)}`);

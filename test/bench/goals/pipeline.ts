@@ -181,8 +181,8 @@ export const disk: Goal = {
     const checks: string[] = [];
     for (const [what, recordings, large] of [
       ['pods of 12 KB, healthy rollouts', HEALTHY, true],
-      ['recorded pods of 5 KB, healthy rollouts', HEALTHY, false],
-      ['recorded pods of 5 KB, nothing but failures', FAILING, false],
+      ['pods as recorded, without managedFields, healthy rollouts', HEALTHY, false],
+      ['pods as recorded, nothing but failures', FAILING, false],
     ] as const) {
       const clusters = recordedClusters(recordings, DISK_COPIES / (recordings === FAILING ? 6 : 1), large);
       const watched = clusters.map((each) => each.watched);
