@@ -35,6 +35,13 @@ export const apiConfig = z.strictObject({
     .max(16 * 1024 ** 2)
     .default(64 * 1024)
     .describe('Largest request body; then 413.'),
+  prices: z
+    .strictObject({
+      coreHour: z.number().min(0).max(1_000).default(0.03).describe('An hour of one core, in any currency.'),
+      gibHour: z.number().min(0).max(1_000).default(0.004).describe('An hour of one GiB of memory.'),
+    })
+    .prefault({})
+    .describe('What nodes cost, for /v1/capacity; default: about the list price of general purpose nodes of large clouds, in dollars.'),
   shutdownSeconds: z.int().min(1).max(300).default(10).describe('Requests in flight get this long to finish when the server stops.'),
 });
 

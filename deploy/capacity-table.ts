@@ -16,7 +16,7 @@ const nameOf = (pool: string): string => (pool === '' ? '(whole cluster)' : pool
 
 /** One line a pool, then one a pool and shape. */
 export function capacityTable(pools: readonly ShownPool[]): string {
-  const header = ['CLUSTER', 'POOL', 'NODES', 'CPU', 'MEMORY', 'CPU FREE', 'MEM FREE', 'STRANDED', 'LARGEST POD', 'PHI', 'REMOVABLE'];
+  const header = ['CLUSTER', 'POOL', 'NODES', 'CPU', 'MEMORY', 'CPU FREE', 'MEM FREE', 'STRANDED', 'LOST/H', 'LARGEST POD', 'PHI', 'REMOVABLE'];
   const rows = pools.map(({ pool }) => [
     pool.cluster,
     nameOf(pool.pool),
@@ -26,6 +26,7 @@ export function capacityTable(pools: readonly ShownPool[]): string {
     cores(pool.free.cpuMillicores),
     gibibytes(pool.free.memoryBytes),
     `${percent(pool.strandedShare.cpu)}/${percent(pool.strandedShare.memory)}`,
+    pool.cost.strandedPerHour.toFixed(2),
     `${cores(pool.largestPod.cpuMillicores)}c ${gibibytes(pool.largestPod.memoryBytes)}`,
     pool.fragmentation.toFixed(2),
     pool.removableNodes.atLeast === pool.removableNodes.atMost

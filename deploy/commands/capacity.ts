@@ -70,7 +70,7 @@ async function sampledHere(options: CapacityOptions, note: Printer['note']): Pro
   return rows
     .filter(({ shape }) => shape === '')
     .map((row) => ({
-      pool: buildPool(row, undefined, undefined),
+      pool: buildPool(row, undefined, undefined, config.api.prices),
       shapes: rows.filter(({ pool, shape }) => pool === row.pool && shape !== '').map(buildShape),
     }));
 }

@@ -27,12 +27,6 @@ export function largestPod(frees: readonly Mix[], mix: Mix): Mix {
   return { cpu: Math.floor(mix.cpu * units), memory: Math.floor(mix.memory * units) };
 }
 
-/** What stranded space costs: the price of the nodes times the mean of the stranded shares of their cpu and memory. Same unit as the price. */
-export function strandedCost(stranded: Mix, allocatable: Mix, price: number): number {
-  const shares = [allocatable.cpu > 0 ? stranded.cpu / allocatable.cpu : 0, allocatable.memory > 0 ? stranded.memory / allocatable.memory : 0];
-  return (price * shares.reduce((sum, share) => sum + share, 0)) / shares.length;
-}
-
 export interface FrontierPoint extends Mix {
   /** Nodes with at least this much of both free. */
   readonly nodes: number;

@@ -6,6 +6,8 @@ import { formatTime, resolveRange } from '../../time-range.ts';
 import type { App, RouteDeps } from '../deps.ts';
 import { buildBuckets } from '../trends/route.ts';
 import { STEPS_MS } from '../trends/schema.ts';
+import type { Prices } from './cost.ts';
+import { hourlyCost } from './cost.ts';
 import type { HistoryRow, SampleRow } from './rows.ts';
 import { historyQuery, LATEST_WITHIN_MS, latestQuery } from './rows.ts';
 import type { CapacityQuery, HistoryJson, HistoryQuery, PoolJson, TrendPointJson } from './schema.ts';
@@ -29,7 +31,7 @@ function buildTrend(row: SampleRow | undefined): TrendPointJson | null {
 }
 
 /** A pool as it goes out, with its samples of before. */
-export function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo: SampleRow | undefined): PoolJson {
+export function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo: SampleRow | undefined, prices: Prices): PoolJson {
   const stranded = { cpuMillicores: row.stranded_cpu_millicores, memoryBytes: row.stranded_memory_bytes };
   return {
     cluster: row.cluster,
@@ -47,6 +49,11 @@ export function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo
     fragmentation: row.phi,
     stranded,
     strandedShare: { cpu: ratio(stranded.cpuMillicores, row.cpu_free_millicores), memory: ratio(stranded.memoryBytes, row.memory_free_bytes) },
+    cost: {
+      perHour: hourlyCost(row.cpu_allocatable_millicores, row.memory_allocatable_bytes, prices),
+      strandedPerHour: hourlyCost(row.stranded_cpu_millicores, row.stranded_memory_bytes, prices),
+      expectedWastePerHour: hourlyCost(row.expected_waste_cpu_millicores, row.expected_waste_memory_bytes, prices),
+    },
     largestPod: { cpuMillicores: row.largest_cpu_millicores, memoryBytes: row.largest_memory_bytes },
     frontier: JSON.parse(row.frontier || '[]') as PoolJson['frontier'],
     expectedWaste: { cpuMillicores: row.expected_waste_cpu_millicores, memoryBytes: row.expected_waste_memory_bytes },
@@ -78,7 +85,7 @@ async function capacity(deps: RouteDeps, query: CapacityQuery, signal: AbortSign
       : await Promise.all([1, 7].map((days) => rowsAt(atMs - days * DAY_MS, shown, ['', '', ''], shown.clusters.length * shown.pools.length)));
   const [dayAgo, weekAgo] = past.map((samples) => new Map(samples.map((row) => [keyOf(row), row])));
   return {
-    items: page.map((row) => buildPool(row, dayAgo?.get(keyOf(row)), weekAgo?.get(keyOf(row)))),
+    items: page.map((row) => buildPool(row, dayAgo?.get(keyOf(row)), weekAgo?.get(keyOf(row)), deps.config.prices)),
     next: last === undefined ? null : cursors.encode({ ...query }, { range: { fromMs: 0, toMs: atMs }, key: [last.cluster, last.pool] }),
   };
 }

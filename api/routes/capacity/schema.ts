@@ -47,6 +47,9 @@ export const poolSchema = z
       .meta({ description: 'Share of what would fit if free space were pooled that does not fit, weighted by the shapes requested; 0 to 1.' }),
     stranded: amounts.meta({ description: 'Free space that nothing can use because the other resource is gone.' }),
     strandedShare: z.object({ cpu: z.number().nullable(), memory: z.number().nullable() }),
+    cost: z
+      .object({ perHour: z.number(), strandedPerHour: z.number(), expectedWastePerHour: z.number() })
+      .meta({ description: 'Of the allocatable, the stranded and the wasted cpu and memory, by api.prices, in its currency.' }),
     largestPod: amounts.meta({ description: "The largest pod of the pool's demand mix that fits now." }),
     frontier: z.array(amounts.extend({ nodes: z.int() })).meta({ description: 'The largest free spaces, and how many nodes have at least that much.' }),
     expectedWaste: amounts.meta({ description: 'Free space that the shapes requested cannot use, weighted by their share.' }),

@@ -20,7 +20,7 @@ async function run(options: Partial<CapacityOptions>): Promise<string> {
 
 test('prints pools and shapes of a recording', async () => {
   const lines = (await run({ recording })).split('\n').map((line) => line.split(/ {2,}/));
-  assert.deepEqual(lines[2], ['golden', 'general', '12', '60%', '60%', '19.2', '38.4Gi', '0%/0%', '1.6c 3.2Gi', '0.00', '4']);
+  assert.deepEqual(lines[2], ['golden', 'general', '12', '60%', '60%', '19.2', '38.4Gi', '0%/0%', '0.00', '1.6c 3.2Gi', '0.00', '4']);
   assert.deepEqual(
     lines.find((line) => line[1] === 'general' && line[2] === '2c4Gi'),
     ['golden', 'general', '2c4Gi', '0', '9', '1.000', 'cpu', '12', '0%'],

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '../../../collector/objects.ts';
-import { strandedCost } from '../../../processor/capacity/fragmentation.ts';
 import { reasonToStay } from '../../../processor/capacity/movable.ts';
 import { findRemedy } from '../../../processor/capacity/remedy.ts';
 import type { PodOptions } from '../../helpers/capacity.ts';
@@ -99,9 +98,4 @@ test('a search that runs out says so rather than that nothing helps', () => {
   const pods = nodes.flatMap(({ metadata: { name } }) => [1, 2, 3].map((index) => on(`${name}${index}`, '1200m', name)));
   const { noMoveReason } = findRemedy(wanted, stateOf({ nodes, pods }), { maxChecks: 1 });
   assert.equal(noMoveReason, 'no sequence of moves was found within the limit of the search');
-});
-
-test('stranded space has a price', () => {
-  assert.equal(strandedCost({ cpu: 1_000, memory: 0 }, { cpu: 4_000, memory: 8 }, 80), 10);
-  assert.equal(strandedCost({ cpu: 0, memory: 0 }, { cpu: 0, memory: 0 }, 80), 0);
 });

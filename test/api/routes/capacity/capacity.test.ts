@@ -55,6 +55,8 @@ test('capacity: the whole cluster and its pool, 60 % used, 4 nodes removable', a
   assert.deepEqual(general.allocationRatio.cpu, 0.6);
   assert.deepEqual(general.free, { cpuMillicores: 19_200, memoryBytes: 12 * (8 * 1_024 ** 3 - 3 * 1_638 * 1_024 ** 2), pods: 1_284 });
   assert.deepEqual(general.removableNodes, { atLeast: 4, atMost: 4 });
+  // 48 cores at 0.03 and 96 GiB at 0.004 an hour.
+  assert.equal(general.cost.perHour, 1.824);
   assert.deepEqual([general.nodes, general.time, general.dayAgo], [12, '2026-01-15T12:05:00.000Z', null]);
   assert.deepEqual(
     general.frontier.map((point: { nodes: number }) => point.nodes),
