@@ -9,6 +9,8 @@ import { calmPod, copyOf, type RawPod } from './fleet.ts';
 export interface LiveServerOptions {
   /** Changes of pods a second, over 1 000 pods in turn. */
   readonly rate: number;
+  /** Beside them the probe changes ten times a second. */
+  readonly probe?: boolean;
   /** Pods that are listed in the first cluster. */
   readonly listed?: number;
 }
@@ -39,7 +41,7 @@ function probePod(pod: RawPod, count: number, version: number): RawPod {
 }
 
 /** Pods that run well; what changes of them is a label. */
-function createChanges(rate: number, write: (line: string) => void): { start(): void; changes(): number } {
+function createChanges(rate: number, probe: boolean, write: (line: string) => void): { start(): void; changes(): number } {
   const calm = calmPod();
   let version = LIST_VERSION;
   let changes = 0;
@@ -59,6 +61,7 @@ function createChanges(rate: number, write: (line: string) => void): { start(): 
           send({ ...pod, metadata: { ...pod.metadata, labels: { round: String(Math.floor(sent / PODS)) } } });
         }
       }, TURN_MS);
+      if (!probe) return;
       setInterval(() => {
         probes += 1;
         send(probePod(calm, probes, ++version));
@@ -81,11 +84,11 @@ function listPage(query: URLSearchParams, listed: number): string {
   return JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata, items });
 }
 
-function serve({ rate, listed = 0 }: LiveServerOptions): void {
+function serve({ rate, probe = false, listed = 0 }: LiveServerOptions): void {
   const watches = new Set<http.ServerResponse>();
   let lists = 0;
   let pods: http.ServerResponse | undefined;
-  const changes = createChanges(rate, (line) => pods?.write(line));
+  const changes = createChanges(rate, probe, (line) => pods?.write(line));
   let isStarted = false;
   const server = http.createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');

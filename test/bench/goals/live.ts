@@ -111,7 +111,7 @@ export const endToEnd: Goal = {
   async run() {
     let latencies: number[] = [];
     let checked = '';
-    await withStandalone({ rate: RATE, clusters: 1, resources: ['pods'] }, async (podtrail, server) => {
+    await withStandalone({ rate: RATE, probe: true, clusters: 1, resources: ['pods'] }, async (podtrail, server) => {
       await delay(WARM_UP_MS);
       const { sent, seen } = await followProbe(podtrail, server, LATENCY_MS);
       const counted = sent.filter(({ count }) => seen.has(count));
