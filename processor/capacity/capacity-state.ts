@@ -36,6 +36,8 @@ interface Tables {
 
 /** Pods that are looked at between two steps: 20 ms where all are new and nothing is compiled yet, as after a restart; else less than one. */
 const PODS_A_STEP = 250;
+/** Nodes likewise. */
+const NODES_A_STEP = 200;
 
 /** An empty state; pods may arrive before their node. */
 export function createCapacityState(cluster: SchedulingCluster): CapacityState {
@@ -98,6 +100,7 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       for (const node of eachNode()) {
         capacity.setNode(node);
         nodesSeen += 1;
+        if (nodesSeen % NODES_A_STEP === 0) yield;
       }
       for (const pod of eachPod()) {
         capacity.setPod(pod);

@@ -81,6 +81,7 @@ export function* precheckSteps(
   const planned = manifests.workloads.map((workload) => ({ workload, namespace: workload.metadata.namespace || namespace }));
   const overlaid = withManifests(cluster, manifests.others, planned, { namespace, replicas: options.replicas });
   const state = yield* buildStateSteps(overlaid);
+  yield;
   const ledgers = createLedgers(overlaid);
   const workloads: WorkloadVerdict[] = [];
   for (const each of planned) {
@@ -116,10 +117,12 @@ function* checkWorkload(workload: KubeObject, namespace: string, context: Contex
   const { state, knowledge, options } = context;
   const plan = planWorkload(workload, namespace, options.replicas, daemonNodes(workload, namespace, state));
   const old = podsOfWorkload(plan.kind, namespace, plan.name, state);
+  yield;
   const admission = admitAll(workload, plan, old, context);
   yield;
   const sample = podFacts(admission.sample);
   const cycle = createCycle(sample, state);
+  yield;
   const before = collectFailures(cycle);
   yield;
   const scheduleOptions = { identical: plan.identical, spreadSelector: plan.spreadSelector, budgets: readBudgets(state.cluster) };
