@@ -1,13 +1,18 @@
 /** What must hold of every seed once all is quiet. Each oracle names what does not. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ChangeRecord } from '../../collector/change-record.ts';
 import { decodeChangeRecord } from '../../collector/change-record.ts';
 import { projectObject } from '../../collector/project.ts';
+import { restoreCluster } from '../../processor/checkpoint.ts';
 import { incidentKey } from '../../processor/core/incident.ts';
+import type { ClusterState } from '../../processor/core/state.ts';
+import { namedTables } from '../../processor/core/state.ts';
 import type { Replay } from '../../processor/replay.ts';
 import { createReplay } from '../../processor/replay.ts';
 import { columnsOf, encodeRow, TABLE_NAMES } from '../../sql/encode-row.ts';
 import type { TableName } from '../../sql/rows.ts';
 import type { Change } from './api-server.ts';
+import type { Machine } from './machine.ts';
 import type { Pipeline, SimulatedCluster } from './pipeline.ts';
 import type { Store, StoredRow } from './store.ts';
 import { WORLD_RESOURCES } from './world.ts';
@@ -46,6 +51,26 @@ export function differingTables(store: Store, replay: Replay): string[] {
     if (missing.length + extra.length === 0) return [];
     return [`${table}: ${missing.length} rows missing, ${extra.length} too many of ${wanted.length}\n  missing ${missing[0]}\n  extra   ${extra[0]}`];
   });
+}
+
+/** Every call succeeds at once. */
+const AT_ONCE: Machine = { name: 'oracle', alive: true, call: async ({ effect }) => effect(), sleep: async () => {}, dieAfter() {}, die() {} };
+
+/** Oracle 1b: what the next process would go on from is the state that an undisturbed run ends in, but for its generation. */
+export async function differingCheckpoints({ clusters, store }: Pipeline, replay: Replay): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { ref } of clusters) {
+    const restored = await restoreCluster(store.client(AT_ONCE), ref.uid, () => wrong.push(`a checkpoint of ${ref.name} is damaged`));
+    const [found, wanted] = [restored?.state, replay.state(ref.uid)].map((state) => (state === undefined ? {} : contentsOf(state)));
+    const differing = Object.keys({ ...found, ...wanted }).filter((part) => !isDeepStrictEqual(found?.[part], wanted?.[part]));
+    if (differing.length > 0) wrong.push(`the checkpoint of ${ref.name} differs in ${differing.join(', ')}`);
+  }
+  return wrong;
+}
+
+function contentsOf({ meta, tables }: ClusterState): Readonly<Record<string, unknown>> {
+  const contents = namedTables(tables).map(([name, table]) => [name, table.keys().map((key) => [key, table.get(key)])]);
+  return JSON.parse(JSON.stringify({ ...meta, generation: 0, ...Object.fromEntries(contents) }));
 }
 
 function expectedRows<T extends TableName>(replay: Replay, table: T): string[] {

@@ -1,6 +1,7 @@
 /** One seed: a storm in which everything may fail, then quiet, then the oracles. */
+import type { FaultPlan } from './faults.ts';
 import { beginFaults, planFaults } from './faults.ts';
-import { differingTables, lastingBlindness, logOf, replayOf, unbalancedSessions, wrongEnd, wrongGaps } from './oracles.ts';
+import { differingCheckpoints, differingTables, lastingBlindness, logOf, replayOf, unbalancedSessions, wrongEnd, wrongGaps } from './oracles.ts';
 import type { Pipeline } from './pipeline.ts';
 import { createPipeline, describeError, heal, RECOVER_RUNNING_MS } from './pipeline.ts';
 import { createRandom } from './random.ts';
@@ -51,7 +52,7 @@ export async function simulate(seed: number, inspect?: (pipeline: Pipeline, reco
     const ended = await stopAll(pipeline, time);
     const records = logOf(pipeline);
     inspect?.(pipeline, records);
-    const wrong = [...pipeline.errors, ...ended, ...judge(pipeline, records, caughtUpMs, plan.retention)];
+    const wrong = [...pipeline.errors, ...ended, ...(await judge(pipeline, records, caughtUpMs, plan))];
     return { seed, faults: `${JSON.stringify(shape)} ${faults.join(' ')}`, records: records.length, wrong };
   } catch (error) {
     return { seed, faults: faults.join(' '), records: 0, wrong: [`simulation failed: ${describeError(error)}`] };
@@ -77,11 +78,13 @@ async function stopAll({ collectors, processors, broker }: Pipeline, time: Virtu
   return wrong;
 }
 
-function judge(pipeline: Pipeline, records: ReturnType<typeof logOf>, quietMs: readonly number[], hasGap: boolean): string[] {
+async function judge(pipeline: Pipeline, records: ReturnType<typeof logOf>, quietMs: readonly number[], plan: FaultPlan): Promise<string[]> {
   const { store, clusters } = pipeline;
   const replay = replayOf(records);
   return [
-    ...(hasGap ? [] : differingTables(store, replay)),
+    ...(plan.retention ? [] : differingTables(store, replay)),
+    // Damage stays: a bucket that has not changed since is named again.
+    ...(plan.retention || plan.damage ? [] : await differingCheckpoints(pipeline, replay)),
     ...unbalancedSessions(records, replay),
     ...clusters.flatMap((cluster, i) => [
       ...wrongGaps(cluster, store),
