@@ -58,6 +58,9 @@ function claimOf(cluster: SchedulingCluster, namespace: string, name: string): P
 function readVolumes(pod: PodFacts, cluster: SchedulingCluster): PodVolumes | Rejection {
   const bound: PodVolumes['bound'][number][] = [];
   const unbound: PodVolumes['unbound'][number][] = [];
+  // VolumeRestrictions looks up every claim before VolumeBinding minds the first.
+  const missing = pod.claims.find(({ name, ephemeral }) => !ephemeral && claimOf(cluster, pod.namespace, name) === undefined);
+  if (missing !== undefined) return reject(refuse(missing, undefined) ?? '');
   for (const each of pod.claims) {
     const claim = claimOf(cluster, pod.namespace, each.name);
     const refusal = refuse(each, claim);
