@@ -78,11 +78,11 @@ function readVolumes(pod: PodFacts, cluster: SchedulingCluster): PodVolumes | Re
   }
   // VolumeZone's PreFilter comes before VolumeBinding could say so of each node.
   const lost = cluster.inSync('persistentvolumes') ? bound.find(({ volume }) => volume === undefined) : undefined;
-  return lost === undefined ? { bound, unbound } : reject(`persistentvolume "${lost.claim.spec.volumeName}" not found`, 'VolumeZone');
+  return lost === undefined ? { bound, unbound } : reject(`persistentvolume "${lost.claim.spec.volumeName}" not found`);
 }
 
-function reject(reason: string, plugin = 'VolumeBinding'): Rejection {
-  return { kind: 'rejection', plugin, reason };
+function reject(reason: string): Rejection {
+  return { kind: 'rejection', plugin: 'VolumeBinding', reason };
 }
 
 function refuse({ name, ephemeral }: Claim, claim: PersistentVolumeClaim | undefined): string | undefined {

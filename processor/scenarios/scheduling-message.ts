@@ -87,7 +87,8 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: SchedulingC
     cause: 'volume_topology',
   },
   {
-    pattern: /unbound|persistentvolumeclaim|\bpvc\(?s?\)?\b|persistent ?volumes? to bind|ephemeral volume|enough free storage|storageclass|volumebinding/i,
+    pattern:
+      /unbound|persistentvolumeclaim|persistentvolume "|\bpvc\(?s?\)?\b|persistent ?volumes? to bind|ephemeral volume|enough free storage|storageclass|volumebinding/i,
     cause: 'unbound_volume',
   },
   { pattern: /topology spread|podtopologyspread|evenpodsspread|spread ?constraint/i, cause: 'topology_spread' },
