@@ -52,7 +52,7 @@ export async function simulate(seed: number, inspect?: (pipeline: Pipeline, reco
     const ended = await stopAll(pipeline, time);
     const records = logOf(pipeline);
     inspect?.(pipeline, records);
-    const wrong = [...pipeline.errors, ...ended, ...(await judge(pipeline, records, caughtUpMs, plan))];
+    const wrong = [...pipeline.errors, ...ended, ...(await meanwhile(time, judge(pipeline, records, caughtUpMs, plan)))];
     return { seed, faults: `${JSON.stringify(shape)} ${faults.join(' ')}`, records: records.length, wrong };
   } catch (error) {
     return { seed, faults: faults.join(' '), records: 0, wrong: [`simulation failed: ${describeError(error)}`] };
@@ -76,6 +76,17 @@ async function stopAll({ collectors, processors, broker }: Pipeline, time: Virtu
     if (what === 'collectors' && !broker.isCaughtUp()) wrong.push('the processors have not caught up');
   }
   return wrong;
+}
+
+/** Real code waits for simulated time to pass, here too. */
+async function meanwhile<T>(time: VirtualTime, result: Promise<T>): Promise<T> {
+  let isDone = false;
+  const done = (): void => {
+    isDone = true;
+  };
+  result.then(done, done);
+  await time.run(60_000, () => isDone);
+  return result;
 }
 
 async function judge(pipeline: Pipeline, records: ReturnType<typeof logOf>, quietMs: readonly number[], plan: FaultPlan): Promise<string[]> {
