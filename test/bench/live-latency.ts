@@ -2,7 +2,8 @@
  * From the moment an incident's condition and grace are met to its being in the API:
  *
  *   node --import tsx test/bench/live-latency.ts --fake [--pods 60]               against a fake API server
- *   KUBECONFIG=… node --import tsx test/bench/live-latency.ts [--pods 60]         against a real cluster, its current context
+ *   KUBECONFIG=… node --import tsx test/bench/live-latency.ts [--pods 60] [--node NAME]   against a real cluster, its current context;
+ *                                                                       --node: where the pods run, if some nodes have no kubelet
  *
  * Starts podtrail standalone on it, makes that many pods that fail in several ways in a namespace of their own, which is deleted again, and
  * asks the API ten times a second. What an incident says it was opened at is when its rule was met, by the API server's clock, which the
@@ -69,17 +70,18 @@ async function fakeGround(): Promise<Ground> {
   };
 }
 
-async function liveGround(kubeconfig: string): Promise<Ground> {
+async function liveGround(kubeconfig: string, nodeName: string | undefined): Promise<Ground> {
   const config = new KubeConfig();
   config.loadFromString(readFileSync(kubeconfig, 'utf8'));
   const api = config.makeApiClient(CoreV1Api);
   await api.createNamespace({ body: { metadata: { name: NAMESPACE } } });
   const container = { name: 'app', image: 'busybox', imagePullPolicy: 'IfNotPresent' };
+  const on = nodeName === undefined ? {} : { nodeName };
   const specsOf = (index: number): readonly V1Pod['spec'][] => [
-    { containers: [{ ...container, envFrom: [{ configMapRef: { name: `settings-${index}` } }] }] },
-    { containers: [{ ...container, image: `registry-${index}.invalid/none:1` }] },
+    { ...on, containers: [{ ...container, envFrom: [{ configMapRef: { name: `settings-${index}` } }] }] },
+    { ...on, containers: [{ ...container, image: `registry-${index}.invalid/none:1` }] },
     { containers: [container], nodeSelector: { 'podtrail/none': `such-${index}` } },
-    { containers: [{ ...container, image: 'A:B:C' }] },
+    { ...on, containers: [{ ...container, image: 'A:B:C' }] },
   ];
   return {
     kubeconfig,
@@ -139,10 +141,12 @@ function report(seen: readonly Seen[]): boolean {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { fake: { type: 'boolean', default: false }, pods: { type: 'string', default: '60' } } });
+  const { values } = parseArgs({
+    options: { fake: { type: 'boolean', default: false }, pods: { type: 'string', default: '60' }, node: { type: 'string' } },
+  });
   const kubeconfig = process.env['KUBECONFIG'];
   if (!values.fake && kubeconfig === undefined) throw new Error('set KUBECONFIG, or say --fake');
-  const ground = values.fake || kubeconfig === undefined ? await fakeGround() : await liveGround(kubeconfig);
+  const ground = values.fake || kubeconfig === undefined ? await fakeGround() : await liveGround(kubeconfig, values.node);
   try {
     const podtrail = await startStandalone({ rules: RULES }, { KUBECONFIG: ground.kubeconfig });
     await waitFor('a whole first list', READY_MS, async () => {
