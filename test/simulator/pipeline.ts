@@ -59,6 +59,8 @@ export interface Shape {
   readonly processors: number;
   readonly partitions: number;
   readonly paceMs: number;
+  /** From one unabbreviated list to the next. */
+  readonly fullListMs: number;
 }
 
 /** Of uninterrupted running, after which exits are over, ms: 10 min by default, shortened to keep a seed short. */
@@ -86,7 +88,9 @@ export function createPipeline(time: VirtualTime, random: Random, shape: Shape):
     errors,
     collectors: clusters.flatMap((cluster) =>
       Array.from({ length: shape.collectorsEach }, (_, n) =>
-        role(`collector ${cluster.ref.name}/${n}`, (machine) => startCollector(machine, cluster, broker, random.fork(`collect-${cluster.ref.uid}-${n}`))),
+        role(`collector ${cluster.ref.name}/${n}`, (machine) =>
+          startCollector(machine, cluster, broker, random.fork(`collect-${cluster.ref.uid}-${n}`), shape.fullListMs),
+        ),
       ),
     ),
     processors: Array.from({ length: shape.processors }, (_, n) => role(`processor ${n}`, (machine) => startProcessor(machine, broker, store, random))),
@@ -136,13 +140,13 @@ function createRole(
   };
 }
 
-function startCollector(machine: Machine, { ref, server }: SimulatedCluster, broker: Broker, random: Random): Running {
+function startCollector(machine: Machine, { ref, server }: SimulatedCluster, broker: Broker, random: Random, fullListMs: number): Running {
   const abort = new AbortController();
   // The machine's own clock may be an hour off: what counts is the API server's.
   const wallOffMs = random.chance(0.3) ? random.pick([-3_600_000, 3_600_000]) : 0;
   const clock = createServerClock({ monotonic: () => performance.now(), wall: () => Date.now() + wallOffMs });
   const api = server.client(machine, clock);
-  const timing = { ...LOOP_TIMING, deniedRetryMs: 60_000, fullSnapshotIntervalMs: random.int(60, 200) * 1_000 };
+  const timing = { ...LOOP_TIMING, deniedRetryMs: 60_000, fullSnapshotIntervalMs: fullListMs };
   const run = async (): Promise<void> => {
     // As the collector does before a run: it asks which cluster this is, until somebody answers.
     while (!abort.signal.aborted && !(await api.get('/version', abort.signal)).ok) await machine.sleep(1_000);

@@ -38,6 +38,8 @@ export async function simulate(seed: number, inspect?: (pipeline: Pipeline, reco
     processors: random.int(1, 3),
     partitions: random.int(1, 2),
     paceMs: random.int(800, 4_000),
+    // Where retention takes records away, only such a list makes whole again, and the quiet must see one.
+    fullListMs: (plan.retention ? random.int(60, 200) : random.int(180, 720)) * 1_000,
   };
   try {
     const pipeline = createPipeline(time, random, shape);
