@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { IncidentRow } from '../../sql/rows.ts';
 import type { SuspectedChange } from './changes.ts';
 import type { Confidence, Evidence, ScenarioId, Shared, Signal, Subject, Track } from '../scenarios/scenario.ts';
+import type { Table } from './tables.ts';
 
 export type IncidentState = 'open' | 'recovering' | 'resolved';
 /** How it ended (design D8). ended: what it was about is over by its nature, as for a pod that was evicted. */
@@ -64,7 +65,7 @@ export function groupKeys(incident: Incident): readonly { readonly key: string; 
 
 /** Id of a parent, named by its first child. */
 export function parentId(clusterUid: string, groupKey: string, firstChild: string): string {
-  return createHash('sha256').update(`${clusterUid}\n${groupKey}\n${firstChild}`).digest('hex').slice(0, 20);
+  return hash(`${clusterUid}\n${groupKey}\n${firstChild}`);
 }
 
 /** A source's part in an incident. Pods, and controllers that cannot create pods. */
@@ -93,8 +94,26 @@ export function incidentKey(track: Track, subject: Subject): string {
 
 /** Id by cluster, subject, track and the opening fact as the object dates it (style N8): 20 hex digits. */
 export function incidentId(clusterUid: string, signal: Signal): string {
-  const key = incidentKey(signal.track, signal.subject);
-  return createHash('sha256').update(`${clusterUid}\n${key}\n${signal.fact.value}\n${signal.fact.timeMs}`).digest('hex').slice(0, 20);
+  return hash(`${clusterUid}\n${incidentKey(signal.track, signal.subject)}\n${signal.fact.value}\n${signal.fact.timeMs}`);
+}
+
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 20);
+
+/** By source uid: the ids of the facts of it that opened incidents, and how many each. */
+export type OpenedTable = Table<Readonly<Record<string, number>>>;
+
+/** Facts of a source that are remembered: older ones are over. */
+const REMEMBERED_FACTS = 16;
+
+/**
+ * Id of the incident that the source opens now; noted in `opened`. One fact opens several where what explained it for a while, such as a
+ * lost node, is over: the first has incidentId, and no two have the same.
+ */
+export function nextIncidentId(clusterUid: string, opened: OpenedTable, sourceUid: string, signal: Signal): string {
+  const id = incidentId(clusterUid, signal);
+  const { [id]: before = 0, ...others } = opened.get(sourceUid) ?? {};
+  opened.set(sourceUid, { ...Object.fromEntries(Object.entries(others).slice(-REMEMBERED_FACTS)), [id]: before + 1 });
+  return before === 0 ? id : hash(`${id}\n${before}`);
 }
 
 /** Replicas wanted and ready of the subject's workload, and members failing now. */

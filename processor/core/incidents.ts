@@ -9,7 +9,7 @@ import { suspectedChange } from './changes.ts';
 import { isAwaited } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
-import { incidentId, incidentKey, incidentRow, severityOf } from './incident.ts';
+import { incidentKey, incidentRow, nextIncidentId, severityOf } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
 import { sameJson } from './same-json.ts';
 import { withRemedy } from './remedy-evidence.ts';
@@ -108,7 +108,7 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
   const nowMs = state.meta.streamTimeMs;
   const { track, rank, subject, scenario, cause, detail, flags, confidence, summary, recoverAfterMs } = signal;
   const opened: Incident = {
-    id: incidentId(state.cluster.uid, signal),
+    id: nextIncidentId(state.cluster.uid, state.tables.opened, source.uid, signal),
     ...{ track, rank, subject, scenario, cause, detail, flags, confidence, summary, recoverAfterMs },
     decidedBy: source.uid,
     state: 'open',
@@ -294,6 +294,7 @@ export function sourceGone(engine: Engine, source: Source): void {
     resolveIfSubjectGone(engine, id);
   }
   state.tables.sources.delete(source.uid);
+  state.tables.opened.delete(source.uid);
   state.timers.cancel(`judge/${source.kind}/${source.uid}`);
 }
 

@@ -7,7 +7,7 @@ import type { KubeObject, Pod, ProjectedObject, Resource } from '../../collector
 import { RESOURCES } from '../../collector/objects.ts';
 import type { PodHistory, SeenEvent } from '../scenarios/scenario.ts';
 import type { Change } from './changes.ts';
-import type { Incident, Member, SourceState } from './incident.ts';
+import type { Incident, Member, OpenedTable, SourceState } from './incident.ts';
 import { groupKeys, incidentKey } from './incident.ts';
 import type { Overtaken } from './overtaken.ts';
 import type { Rules } from './rules-config.ts';
@@ -122,6 +122,7 @@ export interface Tables {
   readonly changes: Table<readonly Change[]>;
   /** By source uid: what the rules said of it last. */
   readonly sources: Table<SourceState>;
+  readonly opened: OpenedTable;
   /** Unresolved incidents by id. */
   readonly incidents: Table<Incident>;
   /** By `incident id/source uid`. */
@@ -169,6 +170,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
     events: table('events'),
     changes: table('changes'),
     sources: table('sources'),
+    opened: table('opened'),
     incidents: table('incidents'),
     members: table('members'),
     listed: table('listed'),

@@ -129,3 +129,26 @@ test('what still fails when the node is back speaks for itself once the node has
     ['readiness_probe_failure', 'open'],
   ]);
 });
+
+test('what fails on for the same reason when the node is back is another incident, with an id of its own', () => {
+  const driver = createDriver();
+  driver.begin({ nodes: [node('True', driver.at(-9_000))], pods: [web(true, driver.at(-60))], events: [] });
+  driver.advance(600);
+  const failing = web(false, driver.at(600));
+  driver.change('MODIFIED', 'pods', failing);
+  driver.advance(40);
+  driver.change('MODIFIED', 'nodes', node('Unknown', driver.at(640)));
+  driver.advance(300);
+  driver.change('MODIFIED', 'nodes', node('True', driver.at(940)));
+  driver.advance(120);
+  const incidents = driver.replay.incidents();
+  assert.deepEqual(
+    incidents.map(({ scenario, state, resolution }) => [scenario, state, resolution]),
+    [
+      ['readiness_probe_failure', 'resolved', 'superseded'],
+      ['node_lost', 'resolved', 'recovered'],
+      ['readiness_probe_failure', 'open', null],
+    ],
+  );
+  assert.equal(new Set(incidents.map(({ id }) => id)).size, 3);
+});
