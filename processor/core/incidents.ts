@@ -9,7 +9,7 @@ import { suspectedChange } from './changes.ts';
 import { isAwaited } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
-import { incidentKey, incidentRow, nextIncidentId, severityOf } from './incident.ts';
+import { incidentId, incidentKey, incidentRow, nextIncidentId, severityOf } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
 import { sameJson } from './same-json.ts';
 import { withRemedy } from './remedy-evidence.ts';
@@ -100,7 +100,12 @@ function nameOf(object: KubeObject): string {
 function join(engine: Engine, source: Source, key: string, signal: Signal): void {
   const open = engine.state.indexes.openByKey.get(key);
   if (open !== undefined) memberFails(engine, source, open, signal);
-  else openIncident(engine, source, signal);
+  else if (!isToldOfDeparted(engine.state, source, signal)) openIncident(engine, source, signal);
+}
+
+/** A late Event about a pod that is gone makes no second incident of what it had. */
+function isToldOfDeparted({ cluster, tables }: ClusterState, { uid }: Source, signal: Signal): boolean {
+  return tables.departed.has(uid) && tables.opened.get(uid)?.[incidentId(cluster.uid, signal)] !== undefined;
 }
 
 function openIncident(engine: Engine, source: Source, signal: Signal): void {
@@ -294,7 +299,7 @@ export function sourceGone(engine: Engine, source: Source): void {
     resolveIfSubjectGone(engine, id);
   }
   state.tables.sources.delete(source.uid);
-  state.tables.opened.delete(source.uid);
+  if (!state.tables.departed.has(source.uid)) state.tables.opened.delete(source.uid);
   state.timers.cancel(`judge/${source.kind}/${source.uid}`);
 }
 

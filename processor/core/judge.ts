@@ -66,7 +66,7 @@ export function sourceView(state: ClusterState, view: ClusterView, source: Sourc
   if (source.kind === 'pod') {
     const { histories, departed } = state.tables;
     const history = histories.get(source.uid) ?? departed.get(source.uid)?.history ?? NO_HISTORY;
-    return inherit(view, { pod: source.object as Pod, history, events });
+    return inherit(view, { pod: source.object as Pod, history, events, isGone: departed.has(source.uid) });
   }
   if (source.kind === 'controller') return inherit(view, { controller: source.object as Workload, events });
   // Kubelets up to 1.34 file their Node Events under the node's name (signals.md §17).

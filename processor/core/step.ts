@@ -81,11 +81,16 @@ function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<vo
       state.tables.dirty.set(id, 1);
       yield* judgeDirty(engine, viewOf(state), where);
     } else if (kind === 'recover') recoveryDue(engine, id);
-    else if (kind === 'forget') state.tables.departed.delete(id);
+    else if (kind === 'forget') forget(state, id);
     else if (kind === 'lineage') lineageDue(state, id);
     else if (kind === 'daily') rewriteDaily(state, engine.emitter, id, timer.dueTimeMs);
     else if (kind === 'capacity') yield* sampleSteps(state, viewOf(state), engine.emitter);
   }
+}
+
+function forget({ tables }: ClusterState, uid: string): void {
+  tables.departed.delete(uid);
+  tables.opened.delete(uid);
 }
 
 /** A live pod's row is rewritten daily, so that time travel reads back one day at most (design D3). */

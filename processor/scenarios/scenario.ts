@@ -216,6 +216,8 @@ export interface PodView extends ClusterView {
   readonly pod: Pod;
   readonly history: PodHistory;
   readonly events: readonly SeenEvent[];
+  /** It was deleted a moment ago, and is judged for what late Events say of its end. */
+  readonly isGone?: boolean;
 }
 /** What could not create a pod, or (Deployment, CronJob) the controller of one: there is no pod to judge. */
 export interface ControllerView extends ClusterView {

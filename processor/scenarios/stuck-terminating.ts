@@ -15,7 +15,9 @@ export const stuckTerminating: Scenario = {
   reads: ['nodes', 'events'],
   pod(view) {
     const deletionMs = timeOf(view.pod.metadata.deletionTimestamp);
-    return deletionMs === undefined ? [] : [stuckSignal(view, deletionMs), ...ignoredSignals(view, deletionMs)];
+    if (deletionMs === undefined) return [];
+    const ignored = ignoredSignals(view, deletionMs);
+    return view.isGone === true ? ignored : [stuckSignal(view, deletionMs), ...ignored];
   },
 };
 
