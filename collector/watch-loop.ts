@@ -72,7 +72,9 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   const timeoutSeconds = Math.max(1, Math.min(Math.round(min + deps.random() * (max - min)), Math.ceil(remainingMs / 1_000)));
   const reader = createWatchReader(session, fromVersion, target.resource === 'pods' ? deps.specs : undefined, deps.appender);
   const startMs = performance.now();
-  const isLive = (): boolean => performance.now() - startMs >= RESUME_MS;
+  // From when it is open, not asked for: a server may take its time, and begins with what was missed.
+  let openedMs = Number.POSITIVE_INFINITY;
+  const isLive = (): boolean => performance.now() - openedMs >= RESUME_MS;
   // Until the watch is open nothing is known to be missed; a heartbeat later that is no longer sure.
   const doubt = setTimeout(() => {
     loop.live = false;
@@ -80,13 +82,15 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, rema
   const handlers = {
     opened(): void {
       clearTimeout(doubt);
+      openedMs = performance.now();
       loop.live = true;
       enterState(loop, 'watching');
     },
     bytes(chunk: Buffer): boolean {
       const before = reader.lines();
       const goOn = reader.push(chunk);
-      if (reader.lines() > before) touch(loop, isLive()); // an ERROR is no sign that nothing is missing
+      // An ERROR is no sign that nothing is missing, and where there is no room for more, more has come.
+      if (reader.lines() > before) touch(loop, goOn && isLive());
       return goOn;
     },
   };
