@@ -12,7 +12,7 @@ import { createLineSplitter, decodeWatchLine } from './watch-stream.ts';
 
 /** An empty watch may be a chance; two in a row are not. */
 const EMPTY_WATCHES_BEFORE_RELIST = 2;
-/** What comes sooner after the start of a watch may be long past: first of all comes what there was to resume, ms. */
+/** What comes sooner after a watch is open may be long past: first of all comes what there was to resume, ms. */
 const RESUME_MS = HEARTBEAT_INTERVAL_MS;
 /** Refusals of the watch in a row, by the server, after which only a new list helps: e.g. etcd came back from an older backup. */
 const REFUSALS_BEFORE_RELIST = 5;

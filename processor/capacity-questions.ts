@@ -19,6 +19,7 @@ import { pictureShape } from './capacity/shape-picture.ts';
 import type { ShapeFit } from './capacity/shape-fit.ts';
 import { eligibleNodes, fitSteps } from './capacity/shape-fit.ts';
 import type { Steps } from './capacity/steps.ts';
+import { visitSteps } from './capacity/steps.ts';
 import { createCycle } from './capacity/filters.ts';
 import { shapesOf } from './core/capacity-samples.ts';
 import type { ClusterState } from './core/state.ts';
@@ -204,10 +205,8 @@ function* findShape(state: ClusterState, { nodes }: SchedulingState, id: string)
     pods = 0;
     yield;
   }
-  for (const { object } of state.tables.objects.pods.values()) {
+  yield* visitSteps(state.tables.objects.pods.values(), PODS_A_STEP, ({ object }) => {
     if (!isAssigned(object as Pod)) countShape(counts, podFacts(object as Pod));
-    pods += 1;
-    if (pods % PODS_A_STEP === 0) yield;
-  }
+  });
   return [...counts.values()].find(({ facts }) => shapeId(facts) === id)?.facts;
 }

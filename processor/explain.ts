@@ -11,10 +11,12 @@ import { incidentId } from './core/incident.ts';
 import { foldHistory, parseTimeMs } from './core/pod-history.ts';
 import { podStatusText } from './core/pod-row.ts';
 import type { ClusterState } from './core/state.ts';
+import { EXPLAINED } from './core/node-incidents.ts';
 import { createClusterState } from './core/state.ts';
 import { step } from './core/step.ts';
 import { createView } from './core/view.ts';
 import { CONTROLLER_RESOURCES } from './core/workload.ts';
+import { isTerminal } from './scenarios/conditions.ts';
 import { REFUSED_REASONS } from './scenarios/failed-create.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import type { ClusterView, Signal } from './scenarios/scenario.ts';
@@ -212,9 +214,9 @@ function explainPods(state: ClusterState, view: ClusterView, atMs: number): Expl
     const podView = { ...presentView(view), ...alone, pod, history, events: view.eventsOf(pod.metadata.uid) };
     const signals = SCENARIOS.flatMap((scenario) => scenario.pod?.(podView) ?? []);
     const own = rank(state, signals, atMs);
-    const ofNode = pod.status.phase === 'Failed' || pod.status.phase === 'Succeeded' ? [] : (lost.get(pod.spec.nodeName ?? '') ?? []);
+    const ofNode = isTerminal(pod) ? [] : (lost.get(pod.spec.nodeName ?? '') ?? []);
     // A lost node explains what its pods' probes and exits say (design D8).
-    const unexplained = ofNode.length === 0 ? own : own.filter(({ signal }) => signal.track !== 'ready' && signal.track !== 'run');
+    const unexplained = ofNode.length === 0 ? own : own.filter(({ signal }) => !EXPLAINED.has(signal.track));
     return { ...identity(pod), status: podStatusText(pod), node: pod.spec.nodeName ?? '', findings: [...ofNode, ...unexplained] };
   });
 }

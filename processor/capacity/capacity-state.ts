@@ -7,7 +7,7 @@ import { compareText } from './reading.ts';
 import type { NodeState, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { addPod, createNodeState, describeNode, holdsResources, isAssigned, isTerminal, removePod } from './scheduling-state.ts';
 import type { Steps } from './steps.ts';
-import { finish } from './steps.ts';
+import { finish, visitSteps } from './steps.ts';
 
 export interface CapacityState {
   /** The state now. The same object until a node comes or goes; its nodes change in place. */
@@ -96,24 +96,10 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       finish(capacity.syncSteps(eachNode, eachPod));
     },
     *syncSteps(eachNode, eachPod) {
-      let [nodesSeen, podsSeen] = [0, 0];
-      for (const node of eachNode()) {
-        capacity.setNode(node);
-        nodesSeen += 1;
-        if (nodesSeen % NODES_A_STEP === 0) yield;
-      }
-      for (const pod of eachPod()) {
-        capacity.setPod(pod);
-        podsSeen += 1;
-        if (podsSeen % PODS_A_STEP === 0) yield;
-      }
-      if (nodesSeen !== byName.size)
-        keepOnly(
-          [...eachNode()].map(({ metadata }) => metadata.name),
-          byName.keys(),
-          capacity.removeNode,
-        );
-      if (podsSeen !== pods.size) yield* keepOnlyPods(eachPod(), pods, capacity.removePod);
+      const nodesSeen = yield* visitSteps(eachNode(), NODES_A_STEP, capacity.setNode);
+      const podsSeen = yield* visitSteps(eachPod(), PODS_A_STEP, capacity.setPod);
+      if (nodesSeen !== byName.size) yield* keepOnly(eachNode(), ({ metadata }) => metadata.name, byName, capacity.removeNode);
+      if (podsSeen !== pods.size) yield* keepOnly(eachPod(), ({ metadata }) => metadata.uid, pods, capacity.removePod);
     },
   };
   return capacity;
@@ -137,23 +123,13 @@ function detach({ byName, homeless, nominated }: Tables, facts: PodFacts): void 
   removeFrom(nominated, nominatedNode(facts.pod), facts);
 }
 
-function keepOnly(present: readonly string[], known: Iterable<string>, remove: (key: string) => void): void {
-  const kept = new Set(present);
-  for (const key of [...known]) if (!kept.has(key)) remove(key);
-}
-
-function* keepOnlyPods(present: Iterable<Pod>, known: ReadonlyMap<string, PodFacts>, remove: (uid: string) => void): Steps<void> {
+/** Removes what is known but not present. */
+function* keepOnly<T>(present: Iterable<T>, keyOf: (item: T) => string, known: ReadonlyMap<string, unknown>, remove: (key: string) => void): Steps<void> {
   const kept = new Set<string>();
-  for (const { metadata } of present) {
-    kept.add(metadata.uid);
-    if (kept.size % PODS_A_STEP === 0) yield;
-  }
-  let looked = 0;
-  for (const uid of known.keys()) {
-    if (!kept.has(uid)) remove(uid);
-    looked += 1;
-    if (looked % PODS_A_STEP === 0) yield;
-  }
+  yield* visitSteps(present, PODS_A_STEP, (item) => kept.add(keyOf(item)));
+  yield* visitSteps(known.keys(), PODS_A_STEP, (key) => {
+    if (!kept.has(key)) remove(key);
+  });
 }
 
 /** The state last built for a cluster. A cluster is told by its `nodes` function: views of single objects are copies of its view. */

@@ -10,3 +10,14 @@ export function finish<T>(steps: Steps<T>): T {
     if (step.done === true) return step.value;
   }
 }
+
+/** Visits each item, with a step after every `every` of them. Returns their number. */
+export function* visitSteps<T>(items: Iterable<T>, every: number, visit: (item: T) => void): Steps<number> {
+  let visited = 0;
+  for (const item of items) {
+    visit(item);
+    visited += 1;
+    if (visited % every === 0) yield;
+  }
+  return visited;
+}

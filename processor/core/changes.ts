@@ -3,6 +3,7 @@
  * revisions of Deployments are dated by their ReplicaSets, so they are known over gaps and restarts too.
  */
 import type { Node, Pod, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
+import { isNodeReady } from '../scenarios/conditions.ts';
 import type { WorkloadChange } from '../scenarios/scenario.ts';
 import type { Incident } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
@@ -125,22 +126,15 @@ function autoscalerOf(state: ClusterState, workload: Workload, replicas: number)
 }
 
 function noteNode(state: ClusterState, before: Node | undefined, after: Node | undefined): void {
-  const timeMs = state.meta.streamTimeMs;
-  const add = (kind: Change['kind'], node: Node, text: string): void =>
+  const nowMs = state.meta.streamTimeMs;
+  const add = (kind: Change['kind'], node: Node, text: string, timeMs = nowMs): void =>
     remember(state, NODES, { kind, object: name(node), timeMs, text: `${name(node)} ${text}`, labels: node.metadata.labels ?? {} });
   if (after === undefined) {
     if (before !== undefined) add('node_removed', before, 'was removed');
   } else if (before === undefined) {
     const createdMs = parseTimeMs(after.metadata.creationTimestamp) ?? 0;
-    if (timeMs - createdMs <= SUSPECT_MS)
-      remember(state, NODES, {
-        kind: 'node_added',
-        object: name(after),
-        timeMs: createdMs,
-        text: `${name(after)} joined`,
-        labels: after.metadata.labels ?? {},
-      });
-  } else if (isReady(before) && !isReady(after)) add('node_lost', after, 'is not ready any more');
+    if (nowMs - createdMs <= SUSPECT_MS) add('node_added', after, 'joined', createdMs);
+  } else if (isNodeReady(before) && !isNodeReady(after)) add('node_lost', after, 'is not ready any more');
   else if (before.spec.unschedulable !== true && after.spec.unschedulable === true) add('node_cordoned', after, 'was cordoned');
   else {
     const parts: readonly (readonly [string, unknown, unknown])[] = [
@@ -152,8 +146,6 @@ function noteNode(state: ClusterState, before: Node | undefined, after: Node | u
     if (changed.length > 0) add('node_changed', after, `has other ${changed.join(' and ')}`);
   }
 }
-
-const isReady = (node: Node): boolean => node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 /** Taints that people set; those of the node lifecycle follow the node's state and are no cause. */
 function ownTaints(node: Node): unknown {

@@ -1,5 +1,6 @@
 /** What is judged again because something changed: of all sources in the tables only those of which a rule may now say something else. */
 import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
+import { conditionOf } from '../scenarios/conditions.ts';
 import { isHeard } from '../scenarios/heard-events.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
@@ -55,7 +56,7 @@ export function markDependents(state: ClusterState, resource: Resource, object: 
 }
 
 function readiness(node: Node | undefined): string {
-  return node?.status.conditions?.find((c) => c.type === 'Ready')?.status ?? '';
+  return (node && conditionOf(node, 'Ready')?.status) ?? '';
 }
 
 function isRefused(workload: Workload): boolean {

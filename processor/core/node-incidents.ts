@@ -3,6 +3,7 @@
  * (design D8: node lost over readiness and the rest).
  */
 import type { Pod } from '../../collector/objects.ts';
+import { isTerminal } from '../scenarios/conditions.ts';
 import type { ScenarioId, Signal, Track } from '../scenarios/scenario.ts';
 import type { Incident, Member } from './incident.ts';
 import { incidentKey } from './incident.ts';
@@ -12,7 +13,7 @@ import type { ClusterState } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 
 /** Tracks in which a pod's own failure is nothing but its node's. */
-const EXPLAINED: ReadonlySet<Track> = new Set<Track>(['ready', 'run']);
+export const EXPLAINED: ReadonlySet<Track> = new Set<Track>(['ready', 'run']);
 
 /**
  * A failure that began this long before the node was found lost is still its doing, ms: the node controller waits 40 s for a heartbeat,
@@ -38,7 +39,7 @@ export function explainingNode(state: ClusterState, source: Source, signal: Pick
   const membership = state.tables.sources.get(source.uid)?.memberOf[incidentKey(signal.track, signal.subject)];
   const member = membership && state.tables.members.get(memberKey(membership.id, source.uid));
   // A pod that was over is over, whatever becomes of its node.
-  const leadMs = isOver(source.object as Pod) ? 0 : LEAD_MS;
+  const leadMs = isTerminal(source.object as Pod) ? 0 : LEAD_MS;
   return member !== undefined && member.firstMs < node.firstSymptomMs - leadMs ? undefined : node;
 }
 
@@ -89,7 +90,7 @@ export function syncNodeMembers(engine: Engine, node: string): void {
   for (const uid of state.indexes.podsByNode.get(node)) {
     const pod = state.tables.objects.pods.get(uid)?.object as Pod;
     const known = state.tables.members.get(memberKey(incident.id, uid));
-    if (isOver(pod) || (known === undefined && !failing) || known?.state === (failing ? 'failing' : 'recovering')) continue;
+    if (isTerminal(pod) || (known === undefined && !failing) || known?.state === (failing ? 'failing' : 'recovering')) continue;
     if (known === undefined) incident = { ...incident, pods: incident.pods + 1 };
     const { namespace, name } = pod.metadata;
     const member: Member = {
@@ -108,8 +109,6 @@ export function syncNodeMembers(engine: Engine, node: string): void {
   }
   if (incident !== state.tables.incidents.get(incident.id)) put(engine, incident);
 }
-
-const isOver = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';
 
 /** A pod that is gone leaves its node's incident too. */
 export function leaveNode(engine: Engine, pod: Pod): void {

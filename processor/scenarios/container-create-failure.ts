@@ -1,8 +1,8 @@
 /*
  * Opens when: a container or its sandbox cannot be created or started, the kubelet refuses it for security, or the API server refuses the pod.
+ *   Or nothing is said at all and its containers are not there (cause other).
  * Updates when: the error of the latest attempt means something else; a named cause outranks runtime_error and sandbox_failed.
  * Resolves when: the container started, the sandbox is up, or the controller creates pods again, for recoverMs.
- *   Or nothing is said at all and its containers are not there (cause other).
  * Thresholds: createMs since the first failing attempt, failedCreates refusals of a controller, at once for pods that ended by it; ms and count (design §4).
  * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
  */

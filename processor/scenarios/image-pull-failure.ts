@@ -6,7 +6,7 @@
  *   and pull policy Never at once (design §4); a silent pull after `initStuckMs`, twice that when no other pull is in its way.
  * Cannot see: progress of a pull; on kubelets up to 1.31 the cause is gone once neither status nor Event shows it.
  */
-import { conditionOf, conditionTimeMs, createdMs, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, createdMs, isTerminal, timeOf } from './conditions.ts';
 import type { ContainerReading } from './container-runs.ts';
 import { containersOf } from './container-runs.ts';
 import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
@@ -39,7 +39,7 @@ export const imagePullFailure: Scenario = {
   reads: ['pods', 'nodes', 'secrets'],
   pod(view) {
     const { metadata, status } = view.pod;
-    if (metadata.deletionTimestamp !== undefined || status.phase === 'Succeeded' || status.phase === 'Failed') return [];
+    if (metadata.deletionTimestamp !== undefined || isTerminal(view.pod)) return [];
     const waits = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? []), ...(status.ephemeralContainerStatuses ?? [])];
     if (waits.every(({ state }) => state?.waiting === undefined)) return [];
     return containersOf(view).flatMap((container) => {

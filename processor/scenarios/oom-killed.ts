@@ -8,7 +8,7 @@
  */
 import type { Container, Node, Pod } from '../../collector/objects.ts';
 import { parseQuantity } from '../capacity/quantity.ts';
-import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, isTerminal, timeOf } from './conditions.ts';
 import { crashFlags } from './crash-flags.ts';
 import { eventEvidence, fieldEvidence, nameOf, subjectText, tableEvidence } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
@@ -182,7 +182,7 @@ function overcommit(view: PodView, node: Node): readonly Evidence[] {
   let sum = 0n;
   let unlimited = 0;
   for (const pod of view.podsOnNode(node.metadata.name)) {
-    if (pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed') continue;
+    if (isTerminal(pod)) continue;
     for (const container of pod.spec.containers) {
       const limit = parseQuantity(container.resources?.limits?.['memory']);
       if (limit.ok) sum += limit.nano;
