@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { cpuUsage } from 'node:process';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { ChangeRecord, ClusterRef } from '../../collector/change-record.ts';
@@ -16,8 +16,7 @@ import { projectObject } from '../../collector/project.ts';
 import { createReplay } from '../../processor/replay.ts';
 import { readManifests } from '../../sql/checkpoints.ts';
 import { encodeRow, TABLE_NAMES } from '../../sql/encode-row.ts';
-import type { TestStore } from '../helpers/clickhouse.ts';
-import { openTestStore, select } from '../helpers/clickhouse.ts';
+import { select, testStores } from '../helpers/clickhouse.ts';
 import { type FakeApiServer, fakeKubeconfig, startFakeApiServer } from '../helpers/fake-api-server.ts';
 import { rawPod } from '../helpers/driver.ts';
 import { historyOf } from '../helpers/history.ts';
@@ -33,23 +32,15 @@ import { tempFolder } from '../helpers/temp-folder.ts';
 const ONE: ClusterRef = { uid: 'uid-one', name: 'one' };
 const HISTORY = historyOf(ONE, 2);
 const HALF = Math.floor(HISTORY.length / 2);
-const stores: TestStore[] = [];
+const freshStore = testStores();
 let undisturbed: Rows;
 
-async function freshStore(): Promise<TestStore> {
-  const store = await openTestStore();
-  stores.push(store);
-  return store;
-}
 before(async () => {
   const { client } = await freshStore();
   const log = createMemoryLog();
   for (const record of HISTORY) log.append(record);
   await runToEnd(client, log);
   undisturbed = await allRows(client);
-});
-after(async () => {
-  for (const store of stores) await store.close();
 });
 
 const envelope = { v: SCHEMA_VERSION, cluster: ONE, run: 'run-bad', t: HISTORY[HALF]?.t ?? 0 };

@@ -1,15 +1,14 @@
 /** What an operator settles by hand: a name with another uid, a cluster that is to be forgotten, records that could not be read once. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { ChangeRecord, ClusterRef } from '../../collector/change-record.ts';
 import { SCHEMA_VERSION } from '../../collector/change-record.ts';
 import { forgetCluster, replaceCluster } from '../../deploy/commands/cluster.ts';
 import { buildProgram, FAMILIES } from '../../deploy/main.ts';
 import { insertRows } from '../../sql/insert-rows.ts';
 import { encodeRow, TABLE_NAMES } from '../../sql/encode-row.ts';
-import type { TestStore } from '../helpers/clickhouse.ts';
-import { openTestStore, select } from '../helpers/clickhouse.ts';
+import { select, testStores } from '../helpers/clickhouse.ts';
 import { historyOf } from '../helpers/history.ts';
 import { readLogDirectory } from '../helpers/log-oracle.ts';
 import { createMemoryLog, type MemoryLog } from '../helpers/memory-log.ts';
@@ -19,16 +18,7 @@ import { tempFolder } from '../helpers/temp-folder.ts';
 const ONE: ClusterRef = { uid: 'uid-one', name: 'one' };
 const TWO: ClusterRef = { uid: 'uid-two', name: 'two' };
 const REBUILT: ClusterRef = { uid: 'uid-rebuilt', name: 'one' };
-const stores: TestStore[] = [];
-after(async () => {
-  for (const store of stores) await store.close();
-});
-
-async function freshStore(): Promise<TestStore> {
-  const store = await openTestStore();
-  stores.push(store);
-  return store;
-}
+const freshStore = testStores();
 
 function append(log: MemoryLog, records: readonly ChangeRecord[]): void {
   for (const record of records) log.append(record);

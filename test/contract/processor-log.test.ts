@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { ChangeRecord, ClusterRef } from '../../collector/change-record.ts';
 import { readManifests, readPartitions, writeManifests } from '../../sql/checkpoints.ts';
 import type { TestStore } from '../helpers/clickhouse.ts';
-import { openTestStore, select } from '../helpers/clickhouse.ts';
+import { select, testStores } from '../helpers/clickhouse.ts';
 import { historyOf } from '../helpers/history.ts';
 import type { MemoryLog } from '../helpers/memory-log.ts';
 import { createMemoryLog, SimulatedCrash } from '../helpers/memory-log.ts';
@@ -11,16 +11,7 @@ import { allRows, assertSameRows, runToEnd, startRun } from '../helpers/processo
 
 const ONE: ClusterRef = { uid: 'uid-one', name: 'one' };
 const HISTORY = historyOf(ONE, 2);
-const stores: TestStore[] = [];
-after(async () => {
-  for (const store of stores) await store.close();
-});
-
-async function freshStore(): Promise<TestStore> {
-  const store = await openTestStore();
-  stores.push(store);
-  return store;
-}
+const freshStore = testStores();
 
 function logOf(records: readonly ChangeRecord[], partitions = 1, id = 'memory:1'): MemoryLog {
   const log = createMemoryLog(partitions, id);

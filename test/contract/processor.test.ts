@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import type { ChangeRecord, ClusterRef } from '../../collector/change-record.ts';
 import { createReplay } from '../../processor/replay.ts';
 import { TABLE_NAMES } from '../../sql/encode-row.ts';
 import { readManifests, readPartitions } from '../../sql/checkpoints.ts';
-import type { TestStore } from '../helpers/clickhouse.ts';
-import { openTestStore, select } from '../helpers/clickhouse.ts';
+import { select, testStores } from '../helpers/clickhouse.ts';
 import { historyOf, interleave } from '../helpers/history.ts';
 import type { MemoryLog } from '../helpers/memory-log.ts';
 import { createMemoryLog, SimulatedCrash } from '../helpers/memory-log.ts';
@@ -16,14 +15,8 @@ import { createRememberingLog } from '../helpers/silent-log.ts';
 const ONE: ClusterRef = { uid: 'uid-one', name: 'one' };
 const TWO: ClusterRef = { uid: 'uid-two', name: 'two' };
 const HISTORY = interleave(historyOf(ONE, 3), historyOf(TWO, 2));
-const stores: TestStore[] = [];
+const freshStore = testStores();
 let undisturbed: Rows;
-
-async function freshStore(): Promise<TestStore> {
-  const store = await openTestStore();
-  stores.push(store);
-  return store;
-}
 
 function logOf(records: readonly ChangeRecord[], id?: string): MemoryLog {
   const log = createMemoryLog(1, id);
@@ -35,9 +28,6 @@ before(async () => {
   const store = await freshStore();
   await runToEnd(store.client, logOf(HISTORY), { batchSize: 1_000 });
   undisturbed = await allRows(store.client);
-});
-after(async () => {
-  for (const store of stores) await store.close();
 });
 
 test('what is stored is what the core makes of the log in memory', () => {

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { openClickHouse } from '../../sql/client.ts';
 import type { StoreConfig } from '../../sql/config.ts';
@@ -38,8 +39,27 @@ const LONGEST = Object.fromEntries(Object.keys(retentionConfig.shape).map((key) 
 /** The server to test against, if one is given. */
 export const TEST_SERVER_URL = process.env['PODTRAIL_TEST_CLICKHOUSE_URL'];
 
-/** Opens a fresh database, with the tables of this release unless `migrated` is false. */
-export async function openTestStore(options: { readonly migrated?: boolean; readonly config?: Record<string, unknown> } = {}): Promise<TestStore> {
+export interface TestStoreOptions {
+  /** Default: true, with the tables of this release. */
+  readonly migrated?: boolean;
+  readonly config?: Record<string, unknown>;
+}
+
+/** What opens fresh databases for a test file, which are all closed after its tests. Call it once a file, outside of any test. */
+export function testStores(options: TestStoreOptions = {}): () => Promise<TestStore> {
+  const stores: TestStore[] = [];
+  after(async () => {
+    for (const store of stores) await store.close();
+  });
+  return async () => {
+    const store = await openTestStore(options);
+    stores.push(store);
+    return store;
+  };
+}
+
+/** Opens a fresh database. */
+export async function openTestStore(options: TestStoreOptions = {}): Promise<TestStore> {
   opened++;
   const database = `podtrail_test_${process.pid}_${opened}`;
   const where = TEST_SERVER_URL === undefined ? { directory: sharedDirectory() } : { url: TEST_SERVER_URL };

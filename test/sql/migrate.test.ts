@@ -7,25 +7,18 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { StoreError } from '../../sql/errors.ts';
 import { applyRetention, assertSchema, forEngine, loadMigrations, migrate } from '../../sql/migrate.ts';
 import type { TestStore } from '../helpers/clickhouse.ts';
-import { openTestStore, select } from '../helpers/clickhouse.ts';
+import { select, testStores } from '../helpers/clickhouse.ts';
 
 const MIGRATIONS = new URL('../../sql/migrations/', import.meta.url);
-const stores: TestStore[] = [];
+const freshStore = testStores({ migrated: false, config: { retention: {} } });
 let scratch: string;
 
 before(() => {
   scratch = mkdtempSync(join(tmpdir(), 'podtrail-test-migrations-'));
 });
 after(async () => {
-  for (const store of stores) await store.close();
   rmSync(scratch, { recursive: true, force: true });
 });
-
-async function freshStore(): Promise<TestStore> {
-  const store = await openTestStore({ migrated: false, config: { retention: {} } });
-  stores.push(store);
-  return store;
-}
 
 /** A folder with the first `count` migrations of this release, and `extra` files. */
 function folderWith(count: number, extra: Record<string, string> = {}): URL {
