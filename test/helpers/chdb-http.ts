@@ -205,7 +205,12 @@ export async function startChdbHttp(directory: string, port = 0): Promise<ChdbHt
   const engine = new Engine(directory);
   const running = new Set<Promise<void>>();
   const server = createServer((request, response) => {
-    const handled = handle(engine, http, request, response).finally(() => running.delete(handled));
+    const handled = handle(engine, http, request, response)
+      .catch((error: NodeJS.ErrnoException) => {
+        // A client that was killed in the middle of its request gets no answer, and is no trouble of the server's.
+        if (error.code !== 'ECONNRESET') throw error;
+      })
+      .finally(() => running.delete(handled));
     running.add(handled);
   });
   server.listen(port, '127.0.0.1');
