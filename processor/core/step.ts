@@ -6,6 +6,7 @@ import type { ChangeRecord } from '../../collector/change-record.ts';
 import { scopeKey } from '../../collector/change-record.ts';
 import type { Pod } from '../../collector/objects.ts';
 import type { EmittedRow } from '../../sql/rows.ts';
+import { finish } from '../capacity/steps.ts';
 import { sampleSteps, scheduleSample } from './capacity-samples.ts';
 import { sweepChanges } from './changes.ts';
 import { applyHeartbeat, emitCluster, expectResource, inSync, isSilent, noteUncollectable, refreshSync } from './coverage.ts';
@@ -31,11 +32,7 @@ import { viewOf } from './view.ts';
  * what a record says. The rows carry the version of this record and at most one is there per table and key.
  */
 export function step(state: ClusterState, record: ChangeRecord): EmittedRow[] {
-  const steps = stepSlices(state, record);
-  for (;;) {
-    const slice = steps.next();
-    if (slice.done === true) return slice.value;
-  }
+  return finish(stepSlices(state, record));
 }
 
 /**
