@@ -221,7 +221,8 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
     const session = meta.sessions[id] as SessionState;
     const counters = named.get(id);
     if (counters !== undefined) meta.sessions[id] = applyCounters(session, counters, record.t, meta.streamTimeMs);
-    else if (session.run === record.run && session.phase !== 'ended') meta.sessions[id] = { ...session, phase: 'ended' };
+    // Of a session that began since, a heartbeat that the log has twice says nothing.
+    else if (session.run === record.run && session.phase !== 'ended' && session.firstTimeMs < record.t) meta.sessions[id] = { ...session, phase: 'ended' };
     else if (isForgotten(meta, session) && !isAheadOfTwin(state, session)) delete meta.sessions[id];
     else continue;
     emitSession(state, emitter, meta.sessions[id] ?? session);

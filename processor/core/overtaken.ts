@@ -82,9 +82,9 @@ export function sweepOvertaken(state: ClusterState): void {
   const positions = Object.values(state.meta.sessions).flatMap((session) =>
     session.resource === 'pods' && session.phase === 'synced' ? [positionOf(session)] : [],
   );
-  const [first, second] = positions.sort(compareResourceVersions);
+  const [first] = positions.sort(compareResourceVersions);
   for (const uid of overtaken.keys()) {
     const last = overtaken.get(uid)?.at(-1)?.rv ?? '';
-    if (first === undefined || second === undefined || compareResourceVersions(first, last) >= 0) overtaken.delete(uid);
+    if (first === undefined || compareResourceVersions(first, last) >= 0) overtaken.delete(uid);
   }
 }

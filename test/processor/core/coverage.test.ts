@@ -42,6 +42,20 @@ test('silence of the collector is blindness from its last sign of life, and a la
   assert.deepEqual(coverageOf(driver).at(-1), [70, 60, 'collector_silent']);
 });
 
+test('a heartbeat that the log has twice does not end a session that began after it', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(5);
+  driver.drop('pods', 'gone_410');
+  driver.heartbeat();
+  const [said] = driver.records.slice(-1) as [ChangeRecord];
+  driver.silence(2);
+  driver.list('pods', [rawPod('a')]);
+  driver.push(said);
+  driver.advance(10);
+  assert.deepEqual(coverageOf(driver).at(-1), [5, 2, 'gone_410']);
+});
+
 test('a tick lets time pass, and is no sign of life', () => {
   const driver = createDriver();
   driver.begin({ pods: [rawPod('a')] });

@@ -81,6 +81,30 @@ test('what was overtaken is forgotten once the other collector has come past it,
   }
 });
 
+test('what the list of another collector showed stays so while nobody else watches, and though that list never ended', () => {
+  const slow = createDriver();
+  slow.begin({ pods: [rawPod('a')] });
+  const fast = createDriver({ run: 'run-2', replay: slow.replay, startRv: 1_020 });
+  fast.silence(10);
+  fast.begin({ pods: [rawPod('a', {}, {}, { resourceVersion: '1006' })] });
+  const unended = createReplay();
+  for (const record of [...slow.records, ...fast.records]) if (record.run === 'run-1' || record.type !== 'SNAPSHOT_END') unended.push(record);
+  const recordsBefore = slow.records.length;
+  slow.silence(12);
+  slow.heartbeat();
+  for (const phase of ['Failed', 'Pending']) slow.change('MODIFIED', 'pods', rawPod('a', { phase }));
+  for (const record of slow.records.slice(recordsBefore)) unended.push(record);
+  assert.deepEqual(
+    unended.rows('pod_changes').map((row) => [row.change, row.resourceVersion]),
+    [
+      ['LISTED', '1001'],
+      ['LISTED', '1006'],
+      ['MODIFIED', '1003'],
+      ['MODIFIED', '1004'],
+    ],
+  );
+});
+
 test('repeated records change nothing', () => {
   const { slow, fast } = createOvertaken();
   slow.change('MODIFIED', 'pods', rawPod('a', { phase: 'Failed' }));
