@@ -127,10 +127,11 @@ function groupByResource(items: readonly unknown[], skipped: string[]): Map<Reso
 function addController(groups: Map<Resource, Raw[]>, uids: Map<string, string>, event: Raw): void {
   const ref = asRaw(event['involvedObject']);
   const resource = RESOURCE_OF_KIND[String(ref['kind'])];
-  if (!REFUSED_REASONS.includes(String(event['reason'])) || resource === undefined || !CONTROLLER_RESOURCES.includes(resource) || uids.has(refKey(ref))) return;
+  if (!REFUSED_REASONS.includes(String(event['reason'])) || uids.has(refKey(ref))) return;
   const { kind, apiVersion, name, namespace } = ref;
   const uid = String(ref['uid'] || refKey(ref));
   uids.set(refKey(ref), uid);
+  if (resource === undefined || !CONTROLLER_RESOURCES.includes(resource)) return;
   groups.set(resource, [...(groups.get(resource) ?? []), { kind, apiVersion, metadata: { name, namespace, uid, resourceVersion: '1' }, spec: {}, status: {} }]);
 }
 
@@ -230,15 +231,11 @@ function explainNodes(state: ClusterState, view: ClusterView, atMs: number): Exp
 }
 
 function explainControllers(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
-  const found: Explained[] = [];
-  for (const resource of CONTROLLER_RESOURCES) {
-    for (const stored of state.tables.objects[resource].values()) {
-      const controller = stored.object as Workload;
-      const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...presentView(view), controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
-      if (signals.length > 0) found.push({ ...identity(controller), status: '', node: '', findings: rank(state, signals, atMs) });
-    }
-  }
-  return found;
+  const listed = CONTROLLER_RESOURCES.flatMap((resource) => [...state.tables.objects[resource].values()].map(({ object }) => object as Workload));
+  return [...listed, ...state.tables.unlisted.values()].flatMap((controller) => {
+    const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...presentView(view), controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
+    return signals.length === 0 ? [] : [{ ...identity(controller), status: '', node: '', findings: rank(state, signals, atMs) }];
+  });
 }
 
 function identity(object: KubeObject | Pod): Omit<Explained, 'status' | 'node' | 'findings'> {

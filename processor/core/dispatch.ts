@@ -4,6 +4,7 @@ import { conditionOf } from '../scenarios/conditions.ts';
 import { isHeard } from '../scenarios/heard-events.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
+import { noteUnlistedOwner } from './unlisted-owners.ts';
 import { CONTROLLER_RESOURCES, resourceOfKind } from './workload.ts';
 
 /** What its last pod showed is for the Job to say from now on. */
@@ -26,10 +27,12 @@ export function markRegarding(state: ClusterState, event: Event): void {
   if (kind === 'Pod') {
     const pod = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
     if (pod === undefined ? state.tables.departed.has(uid) : isHeard(pod, event)) state.tables.dirty.set(`pod/${uid}`, 1);
-  } else if (resourceOfKind(kind) !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
-  else if (kind === 'Node') {
+  } else if (kind === 'Node') {
     // Kubelets up to 1.34 put the node's name where its uid belongs (signals.md §17).
     for (const nodeUid of state.indexes.byName.nodes.get(`/${name}`)) state.tables.dirty.set(`node/${nodeUid}`, 1);
+  } else {
+    if (resourceOfKind(kind) !== undefined) state.tables.dirty.set(`controller/${uid}`, 1);
+    noteUnlistedOwner(state, event);
   }
 }
 

@@ -285,7 +285,7 @@ function calm(engine: Engine, incident: Incident, sinceMs: number, text: string)
 }
 
 /** A source is gone for good: its memberships end, and with the last one and its subject the incident (`deleted`). */
-export function sourceGone(engine: Engine, source: Source): void {
+export function sourceGone(engine: Engine, source: Source, what = 'is gone'): void {
   const { state } = engine;
   const memberships = state.tables.sources.get(source.uid)?.memberOf ?? {};
   for (const key of Object.keys(memberships).sort(byCodeUnit)) {
@@ -295,7 +295,7 @@ export function sourceGone(engine: Engine, source: Source): void {
     if (incident === undefined || member === undefined) continue;
     addMember(engine, incident, { ...member, lastMs: state.meta.streamTimeMs, state: 'gone' });
     const after = { ...incident, failing: incident.failing - (member.state === 'failing' ? 1 : 0) };
-    calm(engine, after, state.meta.streamTimeMs, `${nameOf(source.object)} is gone`);
+    calm(engine, after, state.meta.streamTimeMs, `${nameOf(source.object)} ${what}`);
     resolveIfSubjectGone(engine, id);
   }
   state.tables.sources.delete(source.uid);

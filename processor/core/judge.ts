@@ -56,6 +56,8 @@ function findSource(engine: Engine, kind: string, uid: string): Source | undefin
     const object = objects[table].get(uid)?.object;
     if (object !== undefined) return { kind: kind as Source['kind'], uid, object };
   }
+  const unlisted = kind === 'controller' ? engine.state.tables.unlisted.get(uid) : undefined;
+  if (unlisted !== undefined) return { kind: 'controller', uid, object: unlisted };
   const departed = kind === 'pod' ? engine.state.tables.departed.get(uid)?.pod : undefined;
   return departed && { kind: 'pod', uid, object: departed };
 }

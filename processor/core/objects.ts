@@ -19,6 +19,7 @@ import { podChangeRow } from './pod-row.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
+import { markUnlistedOwner } from './unlisted-owners.ts';
 import { workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
@@ -275,6 +276,7 @@ function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, 
   if (folded !== history) state.tables.histories.set(uid, folded);
   if (disruption !== undefined) emitDisruption(state, emitter, pod, disruption);
   state.tables.dirty.set(`pod/${uid}`, 1);
+  if (history === undefined) markUnlistedOwner(state, pod);
   if (pod.status.phase === 'Succeeded') markSiblings(state, pod);
   // Spread over the day by uid, so that a whole cluster is not rewritten at once.
   if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));

@@ -3,7 +3,7 @@
  * Values in tables are immutable; indexes and the timer heap are derived from them and rebuilt on restore.
  */
 import type { ClusterRef } from '../../collector/change-record.ts';
-import type { KubeObject, Pod, ProjectedObject, Resource } from '../../collector/objects.ts';
+import type { KubeObject, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
 import { RESOURCES } from '../../collector/objects.ts';
 import type { PodHistory, SeenEvent } from '../scenarios/scenario.ts';
 import type { Change } from './changes.ts';
@@ -114,6 +114,8 @@ export interface Tables {
   readonly departed: Table<DepartedPod>;
   /** Controlled controllers that are gone, by uid, while pods of theirs may be left: whose those are is still known. */
   readonly lineage: Table<KubeObject>;
+  /** By uid: owners of kinds that are not listed and that are refused their pods. Of their spec and status nothing is known. */
+  readonly unlisted: Table<Workload>;
   /** Spec hashes already stored, by pod uid. */
   readonly specs: Table<string>;
   /** Recent Events by uid of the object they regard. */
@@ -166,6 +168,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
     histories: table('histories'),
     departed: table('departed'),
     lineage: table('lineage'),
+    unlisted: table('unlisted'),
     specs: table('specs'),
     events: table('events'),
     changes: table('changes'),

@@ -25,6 +25,7 @@ import { decodeRules } from './rules-config.ts';
 import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { rowVersion } from './state.ts';
+import { ownerIsSilent } from './unlisted-owners.ts';
 import { viewOf } from './view.ts';
 
 /**
@@ -79,6 +80,7 @@ function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<vo
       yield* judgeDirty(engine, viewOf(state), where);
     } else if (kind === 'recover') recoveryDue(engine, id);
     else if (kind === 'forget') forget(state, id);
+    else if (kind === 'silent') ownerIsSilent(engine, id);
     else if (kind === 'lineage') lineageDue(state, id);
     else if (kind === 'daily') rewriteDaily(state, engine.emitter, id, timer.dueTimeMs);
     else if (kind === 'capacity') yield* sampleSteps(state, viewOf(state), engine.emitter);

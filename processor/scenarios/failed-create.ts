@@ -2,8 +2,8 @@
  * Why a controller cannot create its pods, or the controllers of its pods: read from its condition and its Events, since there is no
  * pod to ask (signals.md §2.2, §5.1). Quota belongs to scheduling_failure, every other refusal to container_create_failure.
  */
-import type { Condition, Workload } from '../../collector/objects.ts';
-import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
+import type { Condition, Event, Workload } from '../../collector/objects.ts';
+import { conditionOf, conditionTimeMs, createdMs, timeOf } from './conditions.ts';
 import type { ControllerView, SeenEvent } from './scenario.ts';
 
 /** What the API server's answer to the creation of a pod means. */
@@ -32,6 +32,20 @@ export interface FailedCreate extends Refusal {
 /** Event reasons by which a controller says that a creation was refused; that of a Deployment is about its ReplicaSet. */
 export const REFUSED_REASONS: readonly string[] = ['FailedCreate', 'ReplicaSetCreateError'];
 
+/**
+ * A controller's attempts come 1,000 s apart at most (client-go, DefaultControllerRateLimiter), and at least one in 300 s of its Events
+ * passes the spam filter (client-go, EventSourceObjectSpamFilter): after this long without one, ms, it is refused no more.
+ */
+export const SILENT_MS = 1_800_000;
+
+/**
+ * An Event by which an owner of any kind says that it was refused a pod, or the claim of one. Others use the same reason for what they
+ * create: a MachineSet for machines.
+ */
+export function isPodRefusal({ reason, note }: Pick<Event, 'reason' | 'note'>): boolean {
+  return reason === 'FailedCreate' && /^(?:\(combined from similar events\): )?Error creating: |\b(?:pods?|pvcs?|persistentvolumeclaims?)\b/i.test(note);
+}
+
 /** What a controller creates: a Deployment and a CronJob have controllers below them that create the pods. */
 export function createdBy({ kind }: Workload): string {
   if (kind === 'Deployment') return 'ReplicaSets';
@@ -46,6 +60,7 @@ export function failedCreateOf(view: ControllerView): FailedCreate | undefined {
   const lastSuccessMs = lastSuccessOf(view);
   const failures = events.filter((event) => REFUSED_REASONS.includes(event.reason) && event.lastTimeMs >= lastSuccessMs);
   const event = failures.at(-1);
+  if (isNameAllThatIsKnown(controller) && event !== undefined && view.nowMs - event.lastTimeMs > SILENT_MS) return undefined;
   // Its next success takes the condition away, so that its absence settles the matter where one is kept.
   if (condition === undefined && (keepsCondition(controller) || event === undefined || !isShort(controller))) return undefined;
   const message = answerOf(latestWord(condition, event));
@@ -91,10 +106,27 @@ function latestWord(condition: Condition | undefined, event: SeenEvent | undefin
 }
 
 /** The last time it is known to have created something. */
-function lastSuccessOf({ controller, events }: ControllerView): number {
+function lastSuccessOf(view: ControllerView): number {
+  const { controller, events } = view;
   const isSuccess = ({ reason, note }: SeenEvent): boolean => reason === 'SuccessfulCreate' || (reason === 'ScalingReplicaSet' && note.startsWith('Scaled up'));
   const scheduledMs = controller.kind === 'CronJob' ? timeOf(String(controller.status['lastScheduleTime'] ?? '')) : undefined;
-  return Math.max(scheduledMs ?? 0, ...events.filter(isSuccess).map(({ lastTimeMs }) => lastTimeMs));
+  return Math.max(scheduledMs ?? 0, lastPodMs(view), ...events.filter(isSuccess).map(({ lastTimeMs }) => lastTimeMs));
+}
+
+/** Nobody lists its kind, or the list in hand holds its Events alone. */
+function isNameAllThatIsKnown({ spec }: Workload): boolean {
+  return Object.keys(spec).length === 0;
+}
+
+/** The newest pod of an owner that says no more of itself: it counts once it is younger than the refusal. */
+function lastPodMs(view: ControllerView): number {
+  const { uid, namespace } = view.controller.metadata;
+  if (!isNameAllThatIsKnown(view.controller)) return 0;
+  let newestMs = 0;
+  for (const pod of view.podsIn(namespace)) {
+    if (pod.metadata.ownerReferences?.some((owner) => owner.uid === uid)) newestMs = Math.max(newestMs, createdMs(pod));
+  }
+  return newestMs;
 }
 
 function isNamespaceEnding(view: ControllerView): boolean {
@@ -133,12 +165,16 @@ function isShort({ kind, metadata, spec, status }: Workload): boolean {
 
 /** Controllers and the Event correlator put their own words before the API server's answer. */
 function answerOf(text: string): string {
-  return text
-    .replace(/^\(combined from similar events\): /, '')
-    .replace(/^Error creating(?: \w+)?: /, '')
-    .replace(/^Failed to create new replica set "[^"]*": /, '')
-    .replace(/^create (?:Pod|Claim) .*? in StatefulSet \S+ failed error: /, '')
-    .trim();
+  return (
+    text
+      .replace(/^\(combined from similar events\): /, '')
+      .replace(/^(?:Error creating|failed to create)(?: \w+)?: /i, '')
+      // Kruise and its kin print the whole pod after the answer, which may hold any word.
+      .replace(/, (?:pod|pvc): \{.*$/s, '')
+      .replace(/^Failed to create new replica set "[^"]*": /, '')
+      .replace(/^create (?:Pod|Claim) .*? in StatefulSet \S+ failed error: /, '')
+      .trim()
+  );
 }
 
 interface Meaning {

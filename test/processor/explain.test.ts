@@ -27,6 +27,8 @@ const refusals: readonly (readonly [kind: string, name: string, reason: string, 
   ['StatefulSet', 'db', 'FailedCreate', `create Pod db-0 in StatefulSet db failed error: ${DENIED}`],
   ['Job', 'migrate', 'FailedCreate', `Error creating: ${DENIED}`],
   ['CronJob', 'report', 'FailedCreate', `Error creating job: ${DENIED}`],
+  ['ReplicationController', 'web', 'FailedCreate', `Error creating: ${DENIED}`],
+  ['CloneSet', 'web', 'FailedCreate', `failed to create pod: ${DENIED}, pod: {"spec":{}}`],
   ['Deployment', 'web', 'ReplicaSetCreateError', `Failed to create new replica set "web-5d4c": ${DENIED}`],
 ];
 for (const [kind, name, reason, message] of refusals) {
@@ -39,6 +41,17 @@ for (const [kind, name, reason, message] of refusals) {
 test('an Event that does not say which uid it is about is about the name', () => {
   const { involvedObject, ...rest } = event(...refusals[0]!);
   assert.equal(signalsOf({ ...rest, involvedObject: { ...(involvedObject as object), uid: undefined } })[0]?.subject.name, 'web-5d4c');
+});
+
+test('a refusal of long ago is over where nothing but its Event tells of it', () => {
+  const old = { ...event('ReplicationController', 'web', 'FailedCreate', `Error creating: ${DENIED}`), lastTimestamp: '2026-01-15T11:30:00Z' };
+  assert.deepEqual(
+    signalsOf(
+      { ...old, firstTimestamp: old.lastTimestamp },
+      { kind: 'Pod', metadata: { name: 'p', namespace: 'shop', creationTimestamp: '2026-01-15T12:00:59Z' } },
+    ).filter(({ cause }) => cause === 'admission_denied'),
+    [],
+  );
 });
 
 test('Events of events.k8s.io are read under their names', () => {
