@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ClickHouseClient } from '@clickhouse/client';
 import { Registry } from 'prom-client';
 import type { ChangeLogReader } from '../../collector/change-log/change-log.ts';
+import { type ChangeRecord, encodeChangeRecord, SCHEMA_VERSION } from '../../collector/change-record.ts';
 import { nothingSaved, snapshotOf, writeRound } from '../../processor/checkpoint.ts';
 import { processorConfig } from '../../processor/config.ts';
-import { createClusterState } from '../../processor/core/state.ts';
+import { createClusterState, rowVersion } from '../../processor/core/state.ts';
 import { createProcessorMetrics } from '../../processor/metrics.ts';
 import { Partition } from '../../processor/partition.ts';
 import { createProcessor } from '../../processor/processor.ts';
@@ -20,6 +22,20 @@ const CLUSTER = { uid: 'uid-one', name: 'one' };
 /** Every call succeeds at once. */
 const MACHINE: Machine = { name: 'test', alive: true, call: async ({ effect }) => effect(), sleep: async () => {}, dieAfter() {}, die() {} };
 
+/** A partition over the store, before it is assigned. */
+function createPartition(client: ClickHouseClient): Partition {
+  const metrics = createProcessorMetrics(
+    new Registry(),
+    { status: () => ({ pendingRows: 0, partitions: [], clusters: [] }), observeEnds: async () => undefined },
+    Date.now,
+  );
+  const fail = (error: unknown) => assert.fail(String(error));
+  const config = processorConfig.parse({});
+  const sink = new RowSink(config, { client, log: silentLog, metrics, onFatal: fail });
+  const deps = { client, log: silentLog, sink, metrics, now: Date.now, stopping: new AbortController().signal, onFatal: fail };
+  return new Partition({ ...config, ...PLACE, partitions: 1, release: 'test' }, deps);
+}
+
 test('a checkpoint of another generation than the named one is read on from its own offset', async () => {
   const client = createStore(createRandom(1)).client(MACHINE);
   for (const { generation, count } of [
@@ -30,19 +46,32 @@ test('a checkpoint of another generation than the named one is read on from its 
     state.meta.count = count;
     await writeRound({ client, ...PLACE, release: 'test', nowMs: count }, [snapshotOf(state, BigInt(count), nothingSaved())]);
   }
-  const metrics = createProcessorMetrics(
-    new Registry(),
-    { status: () => ({ pendingRows: 0, partitions: [], clusters: [] }), observeEnds: async () => undefined },
-    Date.now,
-  );
-  const fail = (error: unknown) => assert.fail(String(error));
-  const config = processorConfig.parse({});
-  const sink = new RowSink(config, { client, log: silentLog, metrics, onFatal: fail });
-  const deps = { client, log: silentLog, sink, metrics, now: Date.now, stopping: new AbortController().signal, onFatal: fail };
-  const partition = new Partition({ ...config, ...PLACE, partitions: 1, release: 'test' }, deps);
+  const partition = createPartition(client);
   const manifest = { ...PLACE, partitions: 1, nextOffset: 85n, lastOffset: 84n, lastHash: '', writtenTimeMs: 1 };
   const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 85 }];
   assert.equal(await partition.restore({ ...manifest, clusters }, { earliest: 0n, end: 90n }), 55n);
+});
+
+test('a cluster whose first checkpoint stands alone leaves no rows of the records that are gone since', async () => {
+  const store = createStore(createRandom(1));
+  const client = store.client(MACHINE);
+  const first = createClusterState(CLUSTER, 1);
+  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(first, 3n, nothingSaved())]);
+  const gone = { cluster: CLUSTER.name, resource: 'pods', scope: '', from_time: 1, to_time: 0, version: String(rowVersion(first.meta) + 5n) };
+  await client.insert({ table: 'coverage', values: [gone] });
+  const partition = createPartition(client);
+  await partition.restart([], { earliest: 10n, end: 11n });
+  const begin: ChangeRecord = { v: SCHEMA_VERSION, cluster: CLUSTER, run: 'run', t: 1_000, type: 'RUN_BEGIN', resources: [{ resource: 'pods', scope: '' }] };
+  await partition.apply([{ offset: 10n, key: CLUSTER.uid, value: encodeChangeRecord(begin), timeMs: 1_000 }], 11n, async () => {});
+  await partition.close();
+  assert.deepEqual(
+    store.final('coverage').map((row) => Number(row['from_time'])),
+    [1_000],
+  );
+  assert.deepEqual(
+    [...partition.clusters].map(({ state: { meta } }) => [meta.generation, meta.count]),
+    [[2, 1]],
+  );
 });
 
 test('a log that has grown since the assignment, and was read on by the reader before, is the same log', async () => {
