@@ -140,9 +140,20 @@ const FAMILIES: readonly Family[] = [
 /** Reads an error text. `image` is the reference as the pod spec has it; its parts must not be taken for words of the error. */
 export const classifyPullError = rememberTexts(readPullError);
 
+/**
+ * What a registry answers about credentials. Beside a 5xx, as the kubelet joins what several credentials gave (`[a, b]`) and as some
+ * registries wrap it, it tells that the registry is there and does not take them.
+ */
+const CREDENTIALS: Family = {
+  cause: 'registry_auth',
+  confidence: 'likely',
+  words: /\b40[13]\b|unauthorized|authentication (?:is )?required|(?:bad|invalid|incorrect|wrong) (?:user ?name|password|credential|token)|insufficient_scope/,
+};
+
 function readPullError(message: string, image: string): PullVerdict {
   const text = withoutNames(message, image);
-  const family = FAMILIES.find(({ words }) => words.test(text));
+  const first = FAMILIES.find(({ words }) => words.test(text));
+  const family = first?.cause === 'registry_unavailable' && CREDENTIALS.words.test(text) ? CREDENTIALS : first;
   const cause = family?.cause ?? 'other';
   return {
     cause,

@@ -88,8 +88,10 @@ function failureOf(view: PodView, status: ContainerStatus, stage: StartStage, sa
   const events = view.events.filter((event) => event.reason === 'Failed' && isAbout(view.pod, event, status.name));
   // A status that has lost its message (the kubelet restarted) still has the Event.
   const text = said || (events.at(-1)?.note.replace(/^Error: /, '') ?? '');
-  const meaning = classifyStartError(stage, text, view.pod.spec.containers);
-  const event = events.filter(({ note }) => classifyStartError(stage, note, view.pod.spec.containers).cause === meaning.cause).at(-1);
+  const { containers, initContainers = [] } = view.pod.spec;
+  const own = [...containers, ...initContainers].filter(({ name }) => name === status.name);
+  const meaning = classifyStartError(stage, text, own);
+  const event = events.filter(({ note }) => classifyStartError(stage, note, own).cause === meaning.cause).at(-1);
   const sinceMs = failingSinceMs(view, status.name, event);
   return {
     ...meaning,

@@ -39,6 +39,13 @@ const CONFIG: readonly Row[] = [
 const EXEC =
   /\bexec:? \\*["'`]?[^\s"'`]*.{0,200}?(?:not found|no such file|permission denied|is a directory|not a directory|exec format error|invalid argument|input\/output|argument list too long|text file busy|symbolic links)|finding executable|cannot find `.{0,80}` in \$path|executable file .{0,200}not found|exec(?:utable)? .{0,80}(?:not found in \$?path|exec format error)|exists but it is not executable|is not a regular file|exec container process|exec user process|eaccess |chdir to |cannot chdir|open executable|system cannot find the (?:file|path)|createprocess.{0,200}(?:not a valid|access is denied|name is invalid|not recognized|\(0x(?:[235]|c1|10b)\))|failed to load .{0,80}no such file|enoent: no such file|starting container process caused.{0,20}exec/i;
 
+/**
+ * The working directory, which the runtime makes or enters right before the command: what its init process cannot make at a place that
+ * is none of the runtime's own, and what says so. Where the spec names it, see isWorkingDirectory.
+ */
+const WORKING_DIRECTORY =
+  /working directory|\b(?:creating|create|setup|set up) (?:cwd|workdir)\b|cannot mkdir: |container init(?: caused)?: \\?"?mkdir \/(?!sys\b|proc\b|dev\b|run\/|var\/(?:lib|run)\/)/i;
+
 /** The limit killed the process before it ran, or the runtime refuses to try; also of a sandbox, which lives in the pod's cgroup. */
 const MEMORY =
   /was oom-?killed|oom-?killed \(|killed by oom|memory limit (?:is )?too low|minimum memory limit|set memory limit \d+ too low|memory limit lower than|unable to set memory limit|memory\.(?:limit_in_bytes|max)\b.{0,80}(?:invalid argument|busy)/i;
@@ -65,6 +72,7 @@ const CONTAINER: readonly Row[] = [
   [/seccomp|apparmor|selinux|keycreate|capabilit|\bcapset\b|apply caps|sysctl|no_?new_?priv|privileged/i, creates('security_policy')],
   [/runasnonroot|run as root|non-numeric user/i, creates('security_policy')],
   [EXEC, creates('bad_command')],
+  [WORKING_DIRECTORY, creates('bad_command')],
   [
     /no command (?:or entrypoint )?(?:specified|provided)|nor any CMD or ENTRYPOINT|\bargs`? must not be empty|executable path not specified/i,
     creates('missing_command'),
@@ -83,8 +91,17 @@ export function classifyStartError(stage: StartStage, text: string, containers: 
   if (stage === 'config') return meaningIn(CONFIG, text) ?? creates('other');
   const known = stage === 'sandbox' ? meaningIn([[MEMORY, creates('memory_limit_too_low')]], text) : meaningIn(CONTAINER, withoutCommands(text));
   if (known !== undefined) return known;
+  if (stage === 'container' && containers.some((container) => isWorkingDirectory(text, container))) return creates('bad_command');
   if (DIED_EARLY.test(text) && containers.some(hasTinyLimit)) return creates('memory_limit_too_low');
   return creates(stage === 'sandbox' ? 'sandbox_failed' : 'runtime_error');
+}
+
+/** What could not be made is the container's working directory or above it; CRI-O names it by its place on the node. */
+function isWorkingDirectory(text: string, { workingDir }: Container): boolean {
+  const path = /\bmkdir(?:at|all)? ["'`]?([^\s"'`:]+)/i.exec(text)?.[1];
+  if (path === undefined || workingDir === undefined || !workingDir.startsWith('/')) return false;
+  const names = workingDir.split('/').filter((name) => name !== '');
+  return names.some((_, index) => path.endsWith(`/${names.slice(0, index + 1).join('/')}`));
 }
 
 /** Programs of the node, which are no command of a pod. */

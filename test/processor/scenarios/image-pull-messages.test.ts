@@ -275,6 +275,25 @@ const cases: readonly Case[] = [
     'ghcr.io/a/b',
     unpack('ghcr.io/a/b:1', `failed to copy: httpReadSeeker: failed open: unexpected status code https://ghcr.io/v2/a/b/blobs/${DIGEST}: 524`),
   ],
+  [
+    'registry_auth',
+    '',
+    'reg.local/a:1',
+    '[failed to resolve reference "reg.local/a:1": unexpected status from HEAD request to https://reg.local/v2/a/manifests/1: 500 Internal Server Error, failed to resolve reference "reg.local/a:1": unexpected status from HEAD request to https://reg.local/v2/a/manifests/1: 401 Unauthorized]',
+  ],
+  [
+    'registry_auth',
+    '',
+    'reg.local/a:1',
+    daemon('Head "https://reg.local/v2/a/manifests/1": received unexpected HTTP status: 500 Internal Server Error: invalid username or password'),
+  ],
+  [
+    'registry_unavailable',
+    '',
+    'reg.local/a:1',
+    'failed to authorize: failed to fetch oauth token: unexpected status from GET request to https://reg.local/jwt/auth: 500 Internal Server Error',
+  ],
+  ['registry_unavailable', '', 'reg.local/a:1', 'unable to retrieve auth token: invalid status code from registry 500 (Internal Server Error)'],
   ['registry_unavailable', '', 'reg.local/a', 'image pull failed for reg.local/a because the registry is unavailable'],
   // timeouts and stalls
   ['pull_timeout', '', 'nginx', 'rpc error: code = 4 desc = context deadline exceeded'],

@@ -29,6 +29,41 @@ const cases: readonly Case[] = [
   { text: `${CONTAINERD}exec: "java -jar app.jar": executable file not found in $PATH: unknown`, cause: 'bad_command' },
   { text: `${CONTAINERD}exec: "/app": is a directory: unknown`, cause: 'bad_command' },
   { text: `${CONTAINERD}chdir to cwd ("/srv/app") set in config.json failed: no such file or directory: unknown`, cause: 'bad_command' },
+  // Working directories, by what says so and by the spec.
+  { text: `${CONTAINERD}error during container init: mkdir /etc/passwd: not a directory: unknown`, cause: 'bad_command' },
+  { text: `${CONTAINERD}error during container init: mkdir /root/work: permission denied: unknown`, cause: 'bad_command' },
+  { text: `${DOCKER}"process_linux.go:545: container init caused: mkdir /etc/passwd/x: not a directory": unknown`, cause: 'bad_command' },
+  { text: 'Error response from daemon: Cannot mkdir: /etc/passwd is not a directory', cause: 'bad_command' },
+  { text: `Error response from daemon: the working directory 'srv' is invalid, it needs to be an absolute path`, cause: 'bad_command' },
+  { text: `${CRIO}cannot set working directory to /srv/app: No such file or directory"`, cause: 'bad_command' },
+  {
+    text: 'mkdir /var/lib/containers/storage/overlay/5f2/merged/etc/passwd: not a directory',
+    cause: 'bad_command',
+    containers: [{ name: 'app', workingDir: '/etc/passwd/app' }],
+  },
+  {
+    text: 'mkdir /var/lib/containers/storage/overlay/5f2/merged/data: no space left on device',
+    cause: 'runtime_error',
+    containers: [{ name: 'app', workingDir: '/etc/passwd/app' }],
+  },
+  { text: `${CONTAINERD}error during container init: mkdir /sys/fs/cgroup/x: no such file or directory: unknown`, cause: 'runtime_error' },
+  {
+    text: 'failed to create containerd task: failed to create shim task: mkdir /run/containerd/io.containerd.runtime.v2.task/k8s.io/x: no space left on device',
+    cause: 'runtime_error',
+  },
+  {
+    text: `${CONTAINERD}error during container init: error mounting "/v" to rootfs at "/etc/passwd/x": mkdir /etc/passwd/x: not a directory: unknown`,
+    cause: 'mount_failed',
+  },
+  // A directory of a volume onto a file of the image: what is mounted does not fit, wherever its path leads.
+  {
+    text: `${CONTAINERD}error during container init: error mounting "/var/lib/kubelet/pods/u/volume-subpaths/cfg/app/0" to rootfs at "/app/conf.yaml": mount /v:/app/conf.yaml (via /proc/self/fd/6), flags: 0x5001: not a directory: Are you trying to mount a directory onto a file (or vice-versa)?`,
+    cause: 'mount_failed',
+  },
+  // References of the spec to what is in no ConfigMap and no Secret: the catalogue has no cause for them.
+  { stage: 'config', text: 'container sidecar not found', cause: 'other' },
+  { stage: 'config', text: 'unsupported container resource : limits.gpu', cause: 'other' },
+  { stage: 'config', text: 'unsupported fieldPath: status.color', cause: 'other' },
   {
     text: 'failed to create containerd task: OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "nvidia-smi": executable file not found in $PATH: unknown',
     cause: 'bad_command',
