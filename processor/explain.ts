@@ -201,9 +201,9 @@ function loadState(byResource: ReadonlyMap<Resource, readonly unknown[]>, atMs: 
 /** Above any resourceVersion: a printed list of several kinds carries none of its own. */
 const MAX_RV = '9'.repeat(39);
 
-/** The rules' view of the list: a young pod is judged by the nodes too, since no grace applies. */
+/** The rules' view of the list. */
 function presentView(view: ClusterView): ClusterView {
-  return { ...view, thresholds: { ...view.thresholds, unschedulableMs: 0 } };
+  return { ...view, isSnapshot: true };
 }
 
 function explainPods(state: ClusterState, view: ClusterView, atMs: number): Explained[] {

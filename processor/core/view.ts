@@ -11,7 +11,7 @@ const NO_EVENTS: readonly SeenEvent[] = [];
 
 /** A live view: nowMs and thresholds are those of the state at the time of asking. */
 export function createView(state: ClusterState): ClusterView {
-  const { objects, events } = state.tables;
+  const { objects, events, histories } = state.tables;
   const { byName, podsByNode, podsByNamespace } = state.indexes;
   const object = (resource: Resource, namespace: string, name: string): ProjectedObject | undefined => {
     const uid = byName[resource].get(nameKey(namespace, name)).at(-1);
@@ -46,6 +46,7 @@ export function createView(state: ClusterState): ClusterView {
       for (const quota of all<ResourceQuota>('resourcequotas')) if (quota.metadata.namespace === namespace) yield quota;
     },
     eventsOf: (uid) => events.get(uid) ?? NO_EVENTS,
+    historyOf: (uid) => histories.get(uid),
     workloadOf: (child: KubeObject) => workloadOf(state, child),
     workload: (ref) => workloadObject(state, ref),
     changesOf: (ref) => workloadChanges(state, ref),

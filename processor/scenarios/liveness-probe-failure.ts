@@ -6,12 +6,10 @@
  * Thresholds: CrashLoopBackOff, or `restarts` in `restartsWindowMs` (ms, design §4), or as many long runs that all ended so.
  * Cannot see: successes of a probe; a kill whose Events were dropped is inferred from the failures before it or from earlier kills.
  */
-import type { ContainerReading } from './container-runs.ts';
-import { lastedMs } from './container-runs.ts';
 import { crashFlags } from './crash-flags.ts';
 import { subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
-import { findProbeCause, probeBudgetMs, probeSpec } from './probe-cause.ts';
+import { findProbeCause, neverPassedLiveness } from './probe-cause.ts';
 import type { ProbeName } from './probe-messages.ts';
 import type { RunEnd } from './run-end.ts';
 import type { RunStory } from './run-signal.ts';
@@ -33,7 +31,7 @@ function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
   // A sidecar that never passes its startup probe holds up the initialisation: init_stuck.
   if (container.kind === 'sidecar' && end.probe === 'startup' && !isInitialized(view)) return [];
   const name: ProbeName = end.probe === 'startup' ? 'Startup' : 'Liveness';
-  const found = findProbeCause(view, container, name, run.finishedTimeMs + SLACK_MS, end.probe === 'startup' || neverPassed(container));
+  const found = findProbeCause(view, container, name, run.finishedTimeMs + SLACK_MS, end.probe === 'startup' || neverPassedLiveness(container));
   const { flags, evidence } = crashFlags(view, story);
   const says = found.output === '' ? '' : `: ${found.output}`;
   return [
@@ -56,13 +54,4 @@ function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
 function confidenceOf(end: Extract<RunEnd, { kind: 'probe' }>, found: Confidence): Confidence {
   if (end.probe === 'startup') return end.certain ? 'certain' : 'likely';
   return end.certain || found !== 'certain' ? found : 'likely';
-}
-
-/** Every run that is known was killed as soon as the probe could. */
-function neverPassed(container: ContainerReading): boolean {
-  const liveness = probeSpec(container, 'Liveness');
-  if (liveness === undefined) return false;
-  const grace = (liveness.terminationGracePeriodSeconds ?? 30) * 1_000;
-  const longest = probeBudgetMs(liveness) + probeBudgetMs(probeSpec(container, 'Startup')) + grace + SLACK_MS;
-  return container.runs.every((run) => (lastedMs(run) ?? 0) <= longest) && container.past.longestRunMs <= longest;
 }

@@ -10,7 +10,7 @@ import { conditionOf, conditionTimeMs, isNodeReady } from './conditions.ts';
 import type { ContainerReading } from './container-runs.ts';
 import { containersOf } from './container-runs.ts';
 import { containerSubject, fieldEvidence, subjectText } from './evidence.ts';
-import { findProbeCause, probeBudgetMs, probeSpec, unhealthyOf } from './probe-cause.ts';
+import { findProbeCause, lostReadinessMs, probeBudgetMs, probeSpec, unhealthyOf } from './probe-cause.ts';
 import { storiesOf } from './run-signal.ts';
 import type { PodView, Scenario, Signal } from './scenario.ts';
 
@@ -55,13 +55,6 @@ function unready(view: PodView, container: ContainerReading): readonly Signal[] 
       ...(found.node !== undefined && { shared: { node: found.node } }),
     },
   ];
-}
-
-/** When the pod lost readiness during this run; undefined while it has not been ready since the container started. */
-function lostReadinessMs(view: PodView, runningSinceMs: number): number | undefined {
-  const condition = conditionOf(view.pod, 'ContainersReady') ?? conditionOf(view.pod, 'Ready');
-  const atMs = condition?.status === 'False' ? conditionTimeMs(condition) : undefined;
-  return atMs !== undefined && atMs > runningSinceMs + SLACK_MS ? atMs : undefined;
 }
 
 /** undefined while the node does not report: nobody probes, and what the status says is old. */

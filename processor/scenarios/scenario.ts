@@ -190,6 +190,8 @@ export interface Thresholds {
 export interface ClusterView {
   readonly nowMs: number;
   readonly thresholds: Thresholds;
+  /** What is told is told at once, as by `explain`: a diagnosis is due however young the pod is. */
+  readonly isSnapshot?: true;
   /** False: the table of this resource may be incomplete, so absence in it means nothing. */
   inSync(resource: Resource): boolean;
   /** The latest object by name; namespace '' for cluster-scoped ones. */
@@ -206,6 +208,8 @@ export interface ClusterView {
   quotasIn(namespace: string): Iterable<ResourceQuota>;
   /** Recent Events about an object, oldest first by last time. */
   eventsOf(uid: string): readonly SeenEvent[];
+  /** What was seen of a pod before its present status. */
+  historyOf?(uid: string): PodHistory | undefined;
   workloadOf(object: KubeObject): WorkloadRef;
   /** The collected object behind a WorkloadRef. */
   workload(ref: WorkloadRef): Workload | undefined;

@@ -67,8 +67,13 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
   const { pod, thresholds } = view;
   const condition = conditionOf(pod, 'PodScheduled');
   const sinceMs = conditionTimeMs(condition) ?? attempt?.firstTimeMs ?? createdMs(pod);
-  const { cause, detail, confidence, why, evidence, disputed } = decide(view, text, sinceMs + thresholds.unschedulableMs <= view.nowMs);
-  const graceMs = isScalingUp(view.events) ? thresholds.scaleUpMs : thresholds.unschedulableMs;
+  const { cause, detail, confidence, why, evidence, disputed } = decide(
+    view,
+    text,
+    view.isSnapshot === true || sinceMs + thresholds.unschedulableMs <= view.nowMs,
+  );
+  const scalesUp = isScalingUp(view.events);
+  const graceMs = scalesUp ? thresholds.scaleUpMs : thresholds.unschedulableMs;
   const subject = containerSubject(view, pod, '');
   const said = condition === undefined ? [] : [fieldEvidence(pod, 'status.conditions[PodScheduled]', `${condition.reason ?? ''}: ${text}`, sinceMs)];
   const seen = condition === undefined && attempt !== undefined ? [eventEvidence(pod, attempt)] : [];
@@ -81,6 +86,7 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
     rank: disputed ? 1 : rankOf(cause),
     fact: { value: 'PodScheduled=False', timeMs: sinceMs },
     dueTimeMs: sinceMs + graceMs + (disputed ? RETRY_MS : 0),
+    ...(scalesUp && { awaits: true }),
     ...(disputed && { recheckTimeMs: view.nowMs + LOOK_AGAIN_MS }),
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot be scheduled: ${why}`,
@@ -180,6 +186,7 @@ function absentSignals(view: PodView): readonly Signal[] {
       rank: 5,
       fact: { value: 'PodScheduled absent', timeMs: sinceMs },
       dueTimeMs: sinceMs + thresholds.unschedulableMs,
+      awaits: true,
       recoverAfterMs: thresholds.recoverMs,
       summary: `${subjectText(subject)} ${why}`,
       evidence: [

@@ -68,3 +68,30 @@ test('Events of events.k8s.io are read under their names', () => {
   assert.match(signal?.summary ?? '', /^CronJob shop\/report: Jobs are not created: admission denied it: admission webhook/);
   assert.match(signal?.evidence[0]?.value ?? '', /\(5 times\)$/);
 });
+
+const unscheduled = (createdAt: string, events: readonly unknown[] = []): readonly unknown[] => [
+  {
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name: 'web', namespace: 'shop', uid: 'owner', creationTimestamp: createdAt },
+    spec: { schedulerName: 'volcano', containers: [{ name: 'app', image: 'a:1' }] },
+    status: { phase: 'Pending' },
+  },
+  ...events,
+];
+const readingOf = (items: readonly unknown[]): readonly unknown[] =>
+  explain(items, NOW_MS).objects.flatMap(({ findings }) => findings.map(({ signal, starting }) => [signal.cause, starting]));
+
+test('a pod that no scheduler has looked at is starting for its first minute', () => {
+  assert.deepEqual(readingOf(unscheduled('2026-01-15T12:00:01Z')), [['scheduler_absent', true]]);
+  assert.deepEqual(readingOf(unscheduled('2026-01-15T12:00:00Z')), [['scheduler_absent', false]]);
+});
+
+test('a pod that does not fit is starting while nodes are added for it, for ten minutes, and fails at once without', () => {
+  const failed = event('Pod', 'web', 'FailedScheduling', '0/3 nodes are available: 3 Insufficient cpu.');
+  const added = { ...event('Pod', 'web', 'TriggeredScaleUp', 'pod triggered scale-up: [{pool 3->4 (max: 9)}]'), metadata: { name: 'e2', namespace: 'shop' } };
+  assert.deepEqual(readingOf(unscheduled('2026-01-15T12:00:10Z', [failed])), [['insufficient_resources', false]]);
+  assert.deepEqual(readingOf(unscheduled('2026-01-15T12:00:10Z', [failed, added])), [['insufficient_resources', true]]);
+  const old = { ...failed, firstTimestamp: '2026-01-15T11:51:00Z' };
+  assert.deepEqual(readingOf(unscheduled('2026-01-15T11:50:00Z', [old, added])), [['insufficient_resources', false]]);
+});

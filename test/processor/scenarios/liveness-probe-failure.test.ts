@@ -106,6 +106,22 @@ test('blames the node when the probes of two other workloads on it time out at t
   assert.equal(causeOf({ objects, otherEvents: neighbourFails(-121) })?.cause, 'probe_timeout');
   assert.equal(causeOf({ objects: objects.slice(0, -1), otherEvents: neighbourFails(-10) })?.cause, 'probe_timeout');
 });
+test('probes of neighbours that never passed say nothing of the node', () => {
+  const unwell = (name: string, ready: boolean, readyChanged: number): Pod =>
+    pod({
+      metadata: { name, uid: `pod-${name}`, ownerReferences: [{ kind: 'StatefulSet', name, uid: `sts-${name}`, controller: true }] },
+      container: { readinessProbe: { httpGet: { port: 80 } }, livenessProbe: { httpGet: { port: 80 } } },
+      app: { ready, state: { running: { startedAt: at(-50) } } },
+      status: { conditions: [{ type: 'ContainersReady', status: ready ? 'True' : 'False', lastTransitionTime: at(readyChanged) }] },
+    });
+  const causeBeside = (...neighbours: readonly Pod[]) =>
+    judge(looping(), [unhealthy(-41, timedOut), kill(-40)], { objects: [node(), ...webDeployment(), ...neighbours], otherEvents: neighbourFails(-10) })[0]
+      ?.cause;
+  assert.equal(causeBeside(unwell('db', false, -50), unwell('cache', false, -50)), 'probe_timeout');
+  assert.equal(causeBeside(unwell('db', false, -20), unwell('cache', false, -50)), 'probe_timeout');
+  assert.equal(causeBeside(unwell('db', false, -20), unwell('cache', false, -20)), 'node_overloaded');
+  assert.equal(causeBeside(unwell('db', false, -20), unwell('cache', true, -45)), 'node_overloaded');
+});
 test('blames a node under pressure, for timeouts only', () => {
   const objects = [node({ status: { conditions: [{ type: 'PIDPressure', status: 'True' }] } }), ...webDeployment()];
   assert.equal(judge(looping(), [unhealthy(-41, timedOut), kill(-40)], { objects })[0]?.cause, 'node_overloaded');

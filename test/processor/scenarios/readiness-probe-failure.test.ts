@@ -93,9 +93,27 @@ for (const [name, due, detail, given] of dues) {
 
 const refused = 'Get "http://10.1.2.3:8080/": dial tcp 10.1.2.3:8080: connect: connection refused';
 const ports = { ports: [{ containerPort: 80 }] };
+/** Another pod of the same workload that is ready. */
+const beside = (container: Partial<Container>): Given['options'] => ({
+  objects: [node(), ...webDeployment(), pod({ metadata: { name: 'web-2', uid: 'pod-web-2' }, container: { ...container, ...ports } })],
+});
 const causes: readonly (readonly [name: string, cause: string, given: Given])[] = [
   ['a refused connection', 'probe_connection_refused', { events: [unhealthy(refused)] }],
   ['a port that nobody declares, never ready', 'probe_misconfigured', { container: { ...READINESS, ...ports }, events: [unhealthy(refused)] }],
+  ['a port that nobody declares, never ready, and no Event', 'probe_misconfigured', { container: { ...READINESS, ...ports } }],
+  ['a port that nobody declares, ready before, and no Event', 'other', { since: -600, lost: -5, container: { ...READINESS, ...ports } }],
+  ['a port that nobody declares, and no Event, while a replica is ready', 'other', { container: { ...READINESS, ...ports }, options: beside(READINESS) }],
+  [
+    'a port that nobody declares, while a replica is ready',
+    'probe_connection_refused',
+    { container: { ...READINESS, ...ports }, events: [unhealthy(refused)], options: beside(READINESS) },
+  ],
+  [
+    'a port that nobody declares, while a replica with another probe is ready',
+    'probe_misconfigured',
+    { container: { ...READINESS, ...ports }, options: beside({ readinessProbe: { httpGet: { port: 80 } } }) },
+  ],
+  ['a port that is declared, never ready, and no Event', 'other', { container: { ...READINESS, ports: [{ containerPort: 8080 }] } }],
   [
     "the mesh's agent answers for the application: its port is nobody's, and right",
     'probe_connection_refused',
