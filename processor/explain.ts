@@ -78,15 +78,24 @@ export interface Explanation {
   readonly resources: readonly Resource[];
 }
 
+/** What is known of when a list was taken, epoch ms. */
+export interface ListTime {
+  /** It was taken just then. */
+  readonly exactMs?: number;
+  /** It was there by then. */
+  readonly latestMs?: number;
+}
+
 /**
- * Judges a list of raw objects. `nowMs` is the time of a live list; a saved one, whose newest time is more than ten minutes older,
- * is judged at its own newest time.
+ * Judges a list of raw objects. It is taken for a live one, of `latestMs` or else `nowMs`, unless its newest time is more than ten minutes
+ * older: then it was saved, and is judged at that.
  */
-export function explain(items: readonly unknown[], nowMs: number): Explanation {
+export function explain(items: readonly unknown[], nowMs: number, { exactMs, latestMs = nowMs }: ListTime = {}): Explanation {
   const skipped: string[] = [];
   const byResource = groupByResource(items, skipped);
   const newest = newestTimeMs(items, nowMs);
-  const atMs = nowMs - newest > SAVED_LIST_MS && newest > 0 ? newest : nowMs;
+  const liveMs = Math.max(newest, Math.min(latestMs, nowMs));
+  const atMs = exactMs ?? (liveMs - newest > SAVED_LIST_MS && newest > 0 ? newest : liveMs);
   const state = loadState(byResource, atMs, skipped);
   const view = createView(state);
   const objects = [...explainPods(state, view, atMs), ...explainControllers(state, view, atMs)];
@@ -167,7 +176,7 @@ function withRegardingUid(event: Raw, uids: ReadonlyMap<string, string>): Raw {
   return uid === undefined ? event : { ...event, involvedObject: { ...ref, uid } };
 }
 
-/** The newest RFC 3339 time anywhere in the objects, at most nowMs. */
+/** The newest RFC 3339 time anywhere in the objects that has passed, at most nowMs. deletionTimestamp lies ahead by a grace period. */
 function newestTimeMs(value: unknown, nowMs: number, depth = 0): number {
   if (typeof value === 'string') {
     const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value) ? (parseTimeMs(value) ?? 0) : 0;
@@ -175,7 +184,7 @@ function newestTimeMs(value: unknown, nowMs: number, depth = 0): number {
   }
   if (typeof value !== 'object' || value === null || depth > 32) return 0;
   let newest = 0;
-  for (const child of Object.values(value)) newest = Math.max(newest, newestTimeMs(child, nowMs, depth + 1));
+  for (const [key, child] of Object.entries(value)) if (key !== 'deletionTimestamp') newest = Math.max(newest, newestTimeMs(child, nowMs, depth + 1));
   return newest;
 }
 

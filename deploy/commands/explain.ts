@@ -1,16 +1,19 @@
 /** `podtrail explain [FILE|-]`: what is wrong with each pod of a printed list right now, why, and what to do. */
+import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type Advice, adviceFor, entryOf, type Language, namesOf } from '../../processor/catalogue/advice.ts';
 import type { Explained, Explanation, Finding } from '../../processor/explain.ts';
 import { explain, FINDING_STATE } from '../../processor/explain.ts';
 import type { IncidentJson } from '../../processor/replay.ts';
 import { adviceLines } from '../incident-text.ts';
+import { CommandError, EXIT } from '../errors.ts';
 import { readItems } from '../list-input.ts';
 import { note, print, printable } from '../output.ts';
 
 interface Options {
   readonly format: 'text' | 'json' | 'ndjson';
   readonly lang: Language;
+  readonly at?: string;
 }
 
 /** Adds the command. */
@@ -20,10 +23,13 @@ export function addExplainCommand(program: Command): void {
     .description('explain what is wrong with each pod of `kubectl get pods,events[,nodes,…] -o json|yaml` (file, or - for standard input)')
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json', 'ndjson']).default('text'))
     .addOption(new Option('--lang <language>', 'language of titles and advice').choices(['en', 'zh']).default('en'))
+    .option('--at <time>', 'when the list was taken, RFC 3339; by default the newest time in it, if that is more than 10 min ago')
     .action(async (file: string | undefined, options: Options) => {
-      const explanation = explain(await readItems(file ?? '-'), Date.now());
+      const nowMs = Date.now();
+      const items = await readItems(file ?? '-');
+      const explanation = explain(items, nowMs, options.at === undefined ? { latestMs: writtenMs(file) ?? nowMs } : { exactMs: parseAt(options.at) });
       for (const reason of explanation.skipped) note(`skipped ${reason}`);
-      if (options.format === 'text') printText(explanation, options.lang);
+      if (options.format === 'text') printText(explanation, options.lang, nowMs);
       else if (options.format === 'ndjson') for (const line of findingLines(explanation)) print(JSON.stringify(line));
       else
         print(
@@ -36,7 +42,21 @@ export function addExplainCommand(program: Command): void {
     });
 }
 
-function printText(explanation: Explanation, lang: Language): void {
+/** When the file was written: the list is not younger. undefined for standard input. */
+function writtenMs(file: string | undefined): number | undefined {
+  return file === undefined || file === '-' ? undefined : statSync(file).mtimeMs;
+}
+
+function parseAt(text: string): number {
+  const timeMs = Date.parse(text);
+  if (Number.isNaN(timeMs)) throw new CommandError(EXIT.refused, `--at ${text}: expected a time such as 2026-01-31T08:00:00Z`);
+  return timeMs;
+}
+
+/** A list of this long ago is said to be one, ms. */
+const OLD_LIST_MS = 600_000;
+
+function printText(explanation: Explanation, lang: Language, nowMs: number): void {
   let healthy = 0;
   const advised = new Map<string, string>();
   for (const object of explanation.objects) {
@@ -45,6 +65,7 @@ function printText(explanation: Explanation, lang: Language): void {
   }
   print(`${explanation.objects.length - healthy} with findings, ${healthy} without`);
   const missing = (['events', 'nodes'] as const).filter((resource) => !explanation.resources.includes(resource));
+  if (nowMs - explanation.atMs > OLD_LIST_MS) note(`judged as of ${new Date(explanation.atMs).toISOString()}; --at says when the list was taken`);
   if (missing.length > 0) note(`the list holds no ${missing.join(' and no ')}: \`kubectl get pods,events,nodes -A -o json\` tells more`);
 }
 

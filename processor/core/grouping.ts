@@ -52,7 +52,7 @@ function openParent(engine: Engine, like: Incident, children: readonly Incident[
   const subject: Subject = { kind: SUBJECT_KINDS[kind] ?? kind, namespace: kind === 'claim' ? like.subject.namespace : '', name: value, container: '' };
   const parent: Incident = {
     ...like,
-    id: parentId(state.cluster.uid, key, first.id),
+    id: parentId(state.cluster.uid, key, first.id, nowMs),
     groupKey: key,
     isParent: true,
     subject,

@@ -63,9 +63,9 @@ export function groupKeys(incident: Incident): readonly { readonly key: string; 
   });
 }
 
-/** Id of a parent, named by its first child. */
-export function parentId(clusterUid: string, groupKey: string, firstChild: string): string {
-  return hash(`${clusterUid}\n${groupKey}\n${firstChild}`);
+/** Id of a parent, named by its first child; by when it opens as well, since one that ended may form again around the same child. */
+export function parentId(clusterUid: string, groupKey: string, firstChild: string, openedMs: number): string {
+  return hash(`${clusterUid}\n${groupKey}\n${firstChild}\n${openedMs}`);
 }
 
 /** A source's part in an incident. Pods, and controllers that cannot create pods. */

@@ -7,6 +7,7 @@
  * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
  */
 import { conditionOf, conditionTimeMs, createdMs, isBound, isNodeReady, isTerminal, timeOf } from './conditions.ts';
+import { hookedStartOf } from './container-runs.ts';
 import { endedPodOf } from './ended-pod.ts';
 import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
 import { createdBy, failedCreateOf, refusalDueMs } from './failed-create.ts';
@@ -77,12 +78,9 @@ function silentStart(view: PodView): readonly Signal[] {
   if (!isBound(pod) || (pod.status.phase ?? 'Pending') !== 'Pending' || pod.metadata.deletionTimestamp !== undefined || !isNotYetCreated(pod)) return [];
   const node = view.node(pod.spec.nodeName ?? '');
   const nodeFails = node === undefined ? view.inSync('nodes') : !isNodeReady(node);
-  // A pull under way has a rule of its own.
   const last = view.events.findLast(({ reason }) => KUBELET_STEPS.includes(reason));
-  // So has a container that was started and is held up by its postStart hook.
-  const isHookPending =
-    pod.spec.containers.some(({ lifecycle }) => lifecycle?.postStart !== undefined) && view.events.some(({ reason }) => reason === 'Started');
-  if (nodeFails || last?.reason === 'Pulling' || isHookPending) return [];
+  // A pull under way has a rule of its own, and so has a container that its postStart hook holds up.
+  if (nodeFails || last?.reason === 'Pulling' || hookedStartOf(view) !== undefined) return [];
   const sinceMs = Math.max(
     last?.lastTimeMs ?? 0,
     timeOf(pod.status.startTime) ?? conditionTimeMs(conditionOf(pod, 'PodScheduled')) ?? createdMs(pod),

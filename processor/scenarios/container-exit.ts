@@ -11,8 +11,9 @@ import type { ContainerReading } from './container-runs.ts';
 import { hasLaterSuccess, lastedMs } from './container-runs.ts';
 import { conditionOf, conditionTimeMs, timeOf } from './conditions.ts';
 import { crashFlags } from './crash-flags.ts';
-import { containerSubject, durationText, fieldEvidence, shortText, subjectText } from './evidence.ts';
+import { containerSubject, durationText, eventEvidence, fieldEvidence, shortText, subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
+import { rebootSince } from './run-end.ts';
 import type { RunStory } from './run-signal.ts';
 import {
   buildRunSignal,
@@ -26,7 +27,7 @@ import {
   storiesOf,
   unexplainedLoops,
 } from './run-signal.ts';
-import type { ControllerView, FinishedRun, PodView, Scenario, Signal } from './scenario.ts';
+import type { ControllerView, Evidence, FinishedRun, PodView, Scenario, Signal } from './scenario.ts';
 
 /** Shorter runs are an exit right after the start (design §4). */
 const IMMEDIATE_MS = 10_000;
@@ -67,10 +68,17 @@ function exitSignal(view: PodView, story: RunStory): readonly Signal[] {
       rank: RUN_RANK.exit,
       dueTimeMs: crashDueMs(view, story),
       summary: `${subjectText(subject)} ${after}: ${describeExit(run.exitCode, run.reason)}${restartsText(container)}${said}`,
-      evidence: [...runEvidence(view, story), ...evidence],
+      evidence: [...runEvidence(view, story), ...evidence, ...(end.kind === 'lost' ? rebootEvidence(view, run) : [])],
       ...(isOfImage(container) && { shared: { image: container.spec?.image ?? '' } }),
     }),
   ];
+}
+
+/** Why the kubelet does not know what became of a container. */
+function rebootEvidence(view: PodView, run: FinishedRun): readonly Evidence[] {
+  const reboot = rebootSince(view, run);
+  const node = view.node(view.pod.spec.nodeName ?? '');
+  return reboot === undefined || node === undefined ? [] : [eventEvidence(node, reboot)];
 }
 
 /** What runs is what the image says, so that other workloads with the image may fail alike because of it. */

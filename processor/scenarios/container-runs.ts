@@ -214,6 +214,27 @@ export function isFailing(view: PodView, probationEnd: number | undefined): bool
   return probationEnd === undefined || view.nowMs < probationEnd;
 }
 
+/** A container in its first run that waits for its postStart hook, and the Event that it was started. */
+export interface HookedStart {
+  readonly container: ContainerReading;
+  readonly started: SeenEvent;
+}
+
+/**
+ * The container that its postStart hook holds up. The kubelet writes no status before the hook is back: the container waits as if it were
+ * being created, and only its Event says that it was started.
+ */
+export function hookedStartOf(view: PodView): HookedStart | undefined {
+  for (const container of containersOf(view)) {
+    const { kind, spec, status, waiting, restartCount, events } = container;
+    const isNew = kind === 'app' && restartCount === 0 && status.lastState?.terminated === undefined;
+    if (!isNew || spec?.lifecycle?.postStart === undefined || (waiting !== 'ContainerCreating' && waiting !== 'PodInitializing')) continue;
+    const started = events.findLast(({ reason }) => reason === 'Started');
+    return started && { container, started };
+  }
+  return undefined;
+}
+
 /** Whether the kubelet leaves the container ended after this run. */
 export function staysEnded(container: ContainerReading, run: FinishedRun): boolean {
   return container.restartPolicy === 'Never' || (container.restartPolicy === 'OnFailure' && run.exitCode === 0);

@@ -10,7 +10,7 @@
 import type { Pod, Probe } from '../../collector/objects.ts';
 import { timeOf } from './conditions.ts';
 import type { ContainerReading } from './container-runs.ts';
-import { containersOf } from './container-runs.ts';
+import { containersOf, hookedStartOf } from './container-runs.ts';
 import { containerSubject, eventEvidence, fieldEvidence, shortText, subjectText } from './evidence.ts';
 import { deletionRequestedMs, isProcessGone } from './run-end.ts';
 import type { RunStory } from './run-signal.ts';
@@ -48,19 +48,12 @@ function postStart(view: PodView, story: RunStory): readonly Signal[] {
   ];
 }
 
-/**
- * The kubelet writes no status before the hook is back: the container was started, as its Event says, and waits as if it were being
- * created.
- */
+/** A postStart hook that does not come back. */
 function hangingPostStart(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
-  if (pod.status.phase !== 'Pending' || !pod.spec.containers.some(({ lifecycle }) => lifecycle?.postStart !== undefined)) return [];
-  const container = containersOf(view).find(({ kind, spec, status, waiting, restartCount }) => {
-    const isNew = kind === 'app' && restartCount === 0 && status.lastState?.terminated === undefined;
-    return isNew && spec?.lifecycle?.postStart !== undefined && (waiting === 'ContainerCreating' || waiting === 'PodInitializing');
-  });
-  const started = container?.events.findLast(({ reason }) => reason === 'Started');
-  if (container === undefined || started === undefined) return [];
+  const held = pod.status.phase === 'Pending' ? hookedStartOf(view) : undefined;
+  if (held === undefined) return [];
+  const { container, started } = held;
   const subject = containerSubject(view, pod, container.name);
   const sinceMs = started.lastTimeMs;
   return [

@@ -166,16 +166,23 @@ function killedAfterFailures(view: PodView, container: ContainerReading, run: Fi
   return undefined;
 }
 
+/** The Event of the pod's node that says that it was rebooted since this run began: what became of a container that was lost. */
+export function rebootSince(view: PodView, run: FinishedRun): SeenEvent | undefined {
+  return nodeEventsOf(view).findLast(({ reason, lastTimeMs }) => reason === 'Rebooted' && lastTimeMs >= run.startedTimeMs);
+}
+
+/** Kubelets up to 1.34 file Node Events under the node's name instead of its uid (signals.md §17). */
+function nodeEventsOf(view: PodView): readonly SeenEvent[] {
+  const node = view.node(view.pod.spec.nodeName ?? '');
+  return node === undefined ? [] : [...view.eventsOf(node.metadata.uid), ...view.eventsOf(node.metadata.name)];
+}
+
 /**
  * The Event of the pod's node that says that the kernel ran out of memory around the end of this run: the kubelet's SystemOOM, or
- * node-problem-detector's OOMKilling unless it names a memory cgroup. Kubelets up to 1.34 file Node Events under the node's name
- * instead of its uid (signals.md §17).
+ * node-problem-detector's OOMKilling unless it names a memory cgroup.
  */
 export function systemOomNear(view: PodView, run: FinishedRun): SeenEvent | undefined {
-  const node = view.node(view.pod.spec.nodeName ?? '');
-  if (node === undefined) return undefined;
-  const events = [...view.eventsOf(node.metadata.uid), ...view.eventsOf(node.metadata.name)];
-  return events.findLast(({ reason, note, firstTimeMs, lastTimeMs }) => {
+  return nodeEventsOf(view).findLast(({ reason, note, firstTimeMs, lastTimeMs }) => {
     const wholeNode = reason === 'SystemOOM' || (reason === 'OOMKilling' && !/memory cgroup/i.test(note));
     return wholeNode && firstTimeMs <= run.finishedTimeMs + SYSTEM_OOM_MS && lastTimeMs >= run.finishedTimeMs - SYSTEM_OOM_MS;
   });

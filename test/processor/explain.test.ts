@@ -95,3 +95,24 @@ test('a pod that does not fit is starting while nodes are added for it, for ten 
   const old = { ...failed, firstTimestamp: '2026-01-15T11:51:00Z' };
   assert.deepEqual(readingOf(unscheduled('2026-01-15T11:50:00Z', [old, added])), [['insufficient_resources', false]]);
 });
+
+const waiting = unscheduled('2026-01-15T12:00:00Z');
+const SECOND = 1_000;
+const times: readonly (readonly [name: string, nowMs: number, time: Parameters<typeof explain>[2], expectedMs: number])[] = [
+  ['a live list, now', NOW_MS, {}, NOW_MS],
+  ['ten minutes after its newest time it is still live', NOW_MS + 540 * SECOND, {}, NOW_MS + 540 * SECOND],
+  ['later it was saved, at its newest time', NOW_MS + 541 * SECOND, {}, NOW_MS - 60 * SECOND],
+  ['a file is no younger than when it was written', NOW_MS + 9_000 * SECOND, { latestMs: NOW_MS }, NOW_MS],
+  ['a file that was written long after says nothing', NOW_MS + 9_000 * SECOND, { latestMs: NOW_MS + 8_000 * SECOND }, NOW_MS - 60 * SECOND],
+  ['a file is no older than what it holds', NOW_MS + 9_000 * SECOND, { latestMs: 0 }, NOW_MS - 60 * SECOND],
+  ['as one says', NOW_MS + 9_000 * SECOND, { exactMs: NOW_MS + 300 * SECOND }, NOW_MS + 300 * SECOND],
+];
+for (const [name, nowMs, time, expectedMs] of times) {
+  test(`a list is judged: ${name}`, () => assert.equal(explain(waiting, nowMs, time).atMs, expectedMs));
+}
+
+test('the end of a grace period that lies ahead is not when a saved list was taken', () => {
+  const [item] = waiting as readonly { readonly metadata: object }[];
+  const leaving = { ...item, metadata: { ...item?.metadata, deletionTimestamp: '2026-01-15T13:00:00Z' } };
+  assert.equal(explain([leaving], NOW_MS + 9_000 * SECOND).atMs, NOW_MS - 60 * SECOND);
+});

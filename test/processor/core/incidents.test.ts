@@ -231,6 +231,24 @@ test('three workloads that fail alike on one image within ten minutes get a pare
   );
 });
 
+test('a parent that forms again around the same first child has an id of its own, and the same in every replay', () => {
+  const parentsOf = (): readonly string[] => {
+    const b = bench();
+    const about = (name: string) => signal({ subject: { kind: 'Deployment', namespace: 'shop', name, container: 'app' }, shared: { node: 'n1' } });
+    const names = ['one', 'two', 'three'];
+    for (const name of names) b.judge(10, name, about(name));
+    // The first child is forgotten with its pod, and comes back with the same fact.
+    for (const name of names) b.judge(20, name);
+    b.recover(700);
+    for (const name of names) b.state.tables.opened.delete(name);
+    for (const name of names) b.judge(800, name, about(name));
+    const parents = b.incidents().filter((i) => i.isParent);
+    return parents.map((i) => i.id);
+  };
+  assert.equal(parentsOf().length, 2);
+  assert.deepEqual(parentsOf(), parentsOf());
+});
+
 const SHARED = [
   [{ image: 'registry.example/base:1', registry: 'registry.example' }, 'Image', 'registry.example/base:1'],
   [{ registry: 'registry.example' }, 'Registry', 'registry.example'],

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ContainerStatus, Pod } from '../../../collector/objects.ts';
 import { containerExit, exitDetail } from '../../../processor/scenarios/container-exit.ts';
 import type { Signal } from '../../../processor/scenarios/scenario.ts';
-import { at, atMs, containerStatus, controllerView, finishedRun, pod, podView, seenEvent, webDeployment, workload } from '../../helpers/view.ts';
+import { at, atMs, containerStatus, controllerView, finishedRun, node, pod, podView, seenEvent, webDeployment, workload } from '../../helpers/view.ts';
 
 const ended = (endedAt: number, lasted: number, exitCode: number, reason = exitCode === 0 ? 'Completed' : 'Error'): ContainerStatus['state'] => ({
   terminated: { exitCode, reason, startedAt: at(endedAt - lasted), finishedAt: at(endedAt) },
@@ -78,6 +78,18 @@ for (const [exitCode, message, detail] of messages) {
     assert.equal(exitDetail({ restartPolicy: 'Always' }, finishedRun({ endedAt: -1, lasted: 1, exitCode, message })), detail);
   });
 }
+
+test('a container that was lost with a reboot of its node says so, and one whose node was rebooted before it began does not', () => {
+  const lost = pod({ app: looping(ended(-30, 500, 137, 'ContainerStatusUnknown')) });
+  const rebooted = (last: number): readonly string[] => {
+    const events = [seenEvent({ reason: 'Rebooted', note: 'Node node-a has been rebooted, boot id: 1f', last })];
+    const [signal] = judge(lost, { objects: [node(), ...webDeployment()], otherEvents: { [node().metadata.uid]: events } });
+    assert.equal(signal?.cause, 'exit_after_run');
+    return signal?.evidence.filter(({ path }) => path === 'Rebooted').map(({ object }) => object) ?? [];
+  };
+  assert.deepEqual(rebooted(-20), ['Node node-a']);
+  assert.deepEqual(rebooted(-531), []);
+});
 
 const below: readonly (readonly [name: string, app: Partial<ContainerStatus>])[] = [
   ['one restart', { state: { running: { startedAt: at(-9) } }, lastState: ended(-10, 3_000, 1), restartCount: 1 }],
