@@ -1,11 +1,9 @@
-/** How to reach one API server: address, TLS, credentials and observed time. Credentials come from @kubernetes/client-node and stay in here and in requests. */
+/** How to reach one API server: address, TLS, credentials and observed time. Credentials stay in here and in requests. */
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node';
-import { ClusterError } from './errors.ts';
+import { type Authentication, createAuthentication } from './authentication.ts';
 import type { ContextConfig, KubeConfigSource } from './kubeconfig.ts';
-import { redactText } from './redact.ts';
 import { createServerClock, type ServerClock } from './server-clock.ts';
 
 /** What a request needs. Never to be logged. */
@@ -64,9 +62,9 @@ export function createClusterConnection(options: ConnectionOptions): ClusterConn
 
   const obtain = async (anew: boolean): Promise<Credentials> => {
     const latest = source.context(options.kubeconfig, options.context);
-    const changed = latest.fingerprint !== context?.fingerprint;
+    const changed = latest.text !== context?.text;
     context = latest;
-    if (authentication === undefined || changed || (anew && !authentication.busy())) authentication = createAuthentication(latest.create(), pluginTimeoutMs);
+    if (authentication === undefined || changed || (anew && !authentication.busy())) authentication = createAuthentication(latest, pluginTimeoutMs);
     const request = await authentication.apply();
     const credentials = {
       generation: (current?.generation ?? 0) + 1,
@@ -101,52 +99,6 @@ export function createClusterConnection(options: ConnectionOptions): ClusterConn
   };
 }
 
-interface Authentication {
-  apply(): Promise<https.RequestOptions>;
-  /** A plugin that was given up on is still running: another one beside it would only pile up. */
-  busy(): boolean;
-}
-
-/** Runs client-node's authenticators. Their messages may quote what a plugin printed, so only what is known to be harmless is passed on. */
-function createAuthentication(config: KubeConfig, timeoutMs: number): Authentication {
-  const plugin: unknown = config.getCurrentUser()?.exec?.command;
-  const what = typeof plugin === 'string' ? `exec plugin ${plugin}` : 'credentials';
-  const refuse = (reason: string): ClusterError => new ClusterError('PODTRAIL_CLUSTER_REFUSED', `${what} ${reason}`, { retriable: true });
-  let running: Promise<https.RequestOptions> | undefined;
-  const start = async (): Promise<https.RequestOptions> => {
-    const request: https.RequestOptions = {};
-    try {
-      await config.applyToHTTPSOptions(request);
-      return request;
-    } catch (error) {
-      throw refuse(`failed: ${describeAuthError(error)}`);
-    } finally {
-      running = undefined;
-    }
-  };
-  return {
-    busy: () => running !== undefined,
-    async apply() {
-      running ??= start();
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(refuse(`not ready within ${timeoutMs} ms`)), timeoutMs);
-      });
-      try {
-        return await Promise.race([running, timeout]);
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-  };
-}
-
-function describeAuthError(error: unknown): string {
-  if (error instanceof SyntaxError) return 'its output is not an ExecCredential'; // JSON.parse quotes its input
-  const { code, message } = error as NodeJS.ErrnoException;
-  return redactText(code === undefined ? String(message).trim() : `${code} ${message}`).slice(0, 300);
-}
-
 /** Token files end with a newline, which no header may hold. */
 function trimmed(headers: https.RequestOptions['headers']): http.OutgoingHttpHeaders {
   const entries = Object.entries((headers ?? {}) as http.OutgoingHttpHeaders);
@@ -169,9 +121,9 @@ function createAgents() {
     for (const sockets of Object.values(agent.freeSockets)) for (const socket of [...(sockets ?? [])]) socket.destroy();
   };
   return {
-    for({ fingerprint, server }: ContextConfig, request: https.RequestOptions): http.Agent {
+    for({ text, server }: ContextConfig, request: https.RequestOptions): http.Agent {
       const { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized } = request;
-      const next = digest([fingerprint, ca, cert, key, pfx, passphrase, servername, rejectUnauthorized]);
+      const next = digest([text, ca, cert, key, pfx, passphrase, servername, rejectUnauthorized]);
       if (agent !== undefined && next === identity) return agent;
       retire();
       identity = next;

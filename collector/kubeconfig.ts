@@ -1,8 +1,8 @@
-/** Kubeconfig files: found, merged as kubectl does, and narrowed to one context for @kubernetes/client-node. */
+/** Kubeconfig files: found, merged as kubectl does, and narrowed to one context. */
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { ClusterError } from './errors.ts';
 
@@ -19,13 +19,16 @@ export interface KubeConfigFiles {
   readonly inCluster: boolean;
 }
 
-/** One context of a kubeconfig, or the service account of a pod, ready for client-node. */
+/** A cluster or a user, by the names that a kubeconfig has for its fields; paths are absolute. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** One context of a kubeconfig, or the service account of a pod. */
 export interface ContextConfig {
-  /** Equal as long as nothing about this context changed: the text of the files is compared, not their times. */
-  readonly fingerprint: string;
+  /** A kubeconfig of this context alone: equal as long as nothing about it changed, whatever the times of the files say. */
+  readonly text: string;
   readonly server: string;
-  /** A fresh instance: its authenticators cache tokens, so a new one forgets a refused token. */
-  readonly create: () => KubeConfig;
+  readonly cluster: Fields;
+  readonly user: Fields;
 }
 
 interface Named {
@@ -39,7 +42,7 @@ interface Merged {
   readonly current: string;
 }
 
-/** Where a pod finds its token: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
+/** Where a pod finds its token, the CA beside it, and in its environment the API server: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** Reads the files on every call; parses only what changed, once for all clusters. */
@@ -53,7 +56,7 @@ export interface KubeConfigSource {
   files(kubeconfig: string | undefined): KubeConfigFiles;
 }
 
-export function createKubeConfigSource(home: string = homedir(), tokenFile: string = SERVICE_ACCOUNT_TOKEN): KubeConfigSource {
+export function createKubeConfigSource(home: string = homedir(), tokenFile: string = SERVICE_ACCOUNT_TOKEN, env = process.env): KubeConfigSource {
   const parsed = new Map<string, { readonly text: string; readonly merged: Merged }>();
   const load = (kubeconfig: string | undefined): Merged | undefined => {
     const paths = kubeconfig === undefined ? [join(home, '.kube', 'config')] : kubeconfig.split(delimiter).filter((path) => path !== '');
@@ -72,7 +75,7 @@ export function createKubeConfigSource(home: string = homedir(), tokenFile: stri
     context(kubeconfig, context) {
       const merged = load(kubeconfig);
       if (merged !== undefined) return selectContext(merged, context);
-      if (kubeconfig === undefined && context === undefined && inCluster()) return serviceAccount();
+      if (kubeconfig === undefined && context === undefined && inCluster()) return serviceAccount(tokenFile, env);
       throw configError(`no kubeconfig at ${kubeconfig ?? '~/.kube/config'}`);
     },
     files(kubeconfig) {
@@ -126,8 +129,8 @@ function parseFile(path: string, text: string): Readonly<Record<string, unknown>
   }
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 function withPaths(fields: Readonly<Record<string, unknown>>, keys: readonly string[], folder: string): Record<string, unknown> {
@@ -144,10 +147,7 @@ function completeCluster(entry: Named, folder: string): Named {
 }
 
 function completeUser(entry: Named, folder: string): Named {
-  const { tokenFile, ...user } = withPaths(fieldsOf(entry['user']), ['client-certificate', 'client-key', 'tokenFile'], folder);
-  if (typeof tokenFile !== 'string') return { ...entry, user };
-  // client-node knows a token that is re-read only as this provider; a token file goes before a token, as in kubectl.
-  return { ...entry, user: { ...user, token: undefined, 'auth-provider': { name: 'tokenFile', config: { tokenFile } } } };
+  return { ...entry, user: withPaths(fieldsOf(entry['user']), ['client-certificate', 'client-key', 'tokenFile'], folder) };
 }
 
 function serverOf(merged: Merged, context: Named): string {
@@ -166,30 +166,27 @@ function selectContext(merged: Merged, wanted: string | undefined): ContextConfi
   const server = serverOf(merged, context);
   if (cluster === undefined || server === '') throw configError(`context "${name}" names no cluster with a server`);
   if (!URL.canParse(server)) throw configError(`the server of context "${name}" is not a URL`);
+  return contextOf(name, server, fieldsOf(cluster?.['cluster']), fieldsOf(user?.['user']));
+}
+
+function contextOf(name: string, server: string, cluster: Fields, user: Fields): ContextConfig {
   const text = JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [cluster],
-    // client-node ignores even the CA where there is no user.
-    users: [user ?? { name: 'podtrail', user: {} }],
-    contexts: [{ name, context: { cluster: clusterName, user: user === undefined ? 'podtrail' : userName } }],
+    clusters: [{ name, cluster }],
+    users: [{ name, user }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
     'current-context': name,
   });
-  const create = (): KubeConfig => {
-    const config = new KubeConfig();
-    config.loadFromString(text);
-    return config;
-  };
-  return { fingerprint: text, server, create };
+  return { text, server, cluster, user };
 }
 
-function serviceAccount(): ContextConfig {
-  const create = (): KubeConfig => {
-    const config = new KubeConfig();
-    config.loadFromCluster();
-    return config;
-  };
-  const server = create().getCurrentCluster()?.server ?? '';
-  if (!URL.canParse(server)) throw configError('this pod has a service account but no KUBERNETES_SERVICE_HOST and _PORT');
-  return { fingerprint: server, server, create };
+function serviceAccount(tokenFile: string, env: NodeJS.ProcessEnv): ContextConfig {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env;
+  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  if (host === '' || port === '' || !URL.canParse(server)) {
+    throw configError('this pod has a service account but no KUBERNETES_SERVICE_HOST and _PORT');
+  }
+  const cluster = { server, 'certificate-authority': join(dirname(tokenFile), 'ca.crt') };
+  return contextOf('in-cluster', server, cluster, { tokenFile });
 }

@@ -72,9 +72,16 @@ test('pure code touches no clock, randomness, process, locale or I/O', () => {
   assert.deepEqual(wrong, []);
 });
 
-test('only the configuration reads the environment', () => {
+test('only the configuration reads the environment, and what finds the API server of a pod', () => {
   const readers = FOLDERS.flatMap(sources).filter((file) => /process\.env\b/.test(readFileSync(join(ROOT, file), 'utf8')));
-  assert.deepEqual(readers, ['deploy/config.ts']);
+  assert.deepEqual(readers, ['collector/kubeconfig.ts', 'deploy/config.ts']);
+});
+
+test('client-node, 140 MB of it, is loaded only when a kubeconfig asks for it', () => {
+  const loaders = FOLDERS.flatMap(sources).filter((file) =>
+    importsOf(file).some(({ target, typeOnly }) => target.startsWith('@kubernetes/client-node') && !typeOnly),
+  );
+  assert.deepEqual(loaders, []);
 });
 
 test('no default exports, no enums, no files beyond their size', () => {

@@ -14,7 +14,7 @@ describe('createKubeConfigSource', () => {
   test('selects the current context, or the one asked for', () => {
     assert.equal(source.context(two, undefined).server, 'https://a:6443');
     assert.equal(source.context(two, 'b').server, 'https://b:6443');
-    assert.equal(source.context(two, 'b').create().getCurrentUser()?.token, 't');
+    assert.equal(source.context(two, 'b').user['token'], 't');
   });
 
   test('lists contexts with their servers', () => {
@@ -26,6 +26,17 @@ describe('createKubeConfigSource', () => {
     assert.deepEqual(source.files(undefined), { contexts: [], current: undefined, inCluster: false });
     const token = folder.write('token', 'x');
     assert.equal(createKubeConfigSource(join(folder.path, 'no-home'), token).files(undefined).inCluster, true);
+  });
+
+  test('a service account is the token, the CA beside it, and the server that the environment names', () => {
+    const token = folder.write('account/token', 'x');
+    const account = (env: NodeJS.ProcessEnv) => createKubeConfigSource(join(folder.path, 'no-home'), token, env).context(undefined, undefined);
+    const { server, cluster, user } = account({ KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' });
+    assert.equal(server, 'https://10.0.0.1:443');
+    assert.deepEqual(cluster, { server, 'certificate-authority': join(folder.path, 'account/ca.crt') });
+    assert.deepEqual(user, { tokenFile: token });
+    assert.equal(account({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '443' }).server, 'https://[fd00::1]:443');
+    assert.throws(() => account({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }), /no KUBERNETES_SERVICE_HOST and _PORT$/);
   });
 
   test('reads ~/.kube/config by default', () => {
@@ -41,7 +52,7 @@ describe('createKubeConfigSource', () => {
     const paths = [first, join(folder.path, 'missing'), two].join(delimiter);
     assert.equal(source.context(paths, undefined).server, 'https://first:1');
     assert.equal(source.context(paths, 'a').server, 'https://a:6443');
-    assert.equal(source.context(paths, 'a').create().getCurrentUser()?.token, 'first');
+    assert.equal(source.context(paths, 'a').user['token'], 'first');
   });
 
   test('relative paths belong to the folder of the file', () => {
@@ -49,19 +60,18 @@ describe('createKubeConfigSource', () => {
       'paths',
       fakeKubeconfig({ a: 'https://a' }, { 'client-key': 'k.pem', tokenFile: 'token' }, { 'certificate-authority': 'pki/ca.pem' }),
     );
-    const config = source.context(file, undefined).create();
-    assert.equal(config.getCurrentCluster()?.caFile, join(folder.path, 'pki/ca.pem'));
-    assert.equal(config.getCurrentUser()?.keyFile, join(folder.path, 'k.pem'));
-    assert.deepEqual(config.getCurrentUser()?.authProvider, { name: 'tokenFile', config: { tokenFile: join(folder.path, 'token') } });
+    const { cluster, user } = source.context(file, undefined);
+    assert.equal(cluster['certificate-authority'], join(folder.path, 'pki/ca.pem'));
+    assert.deepEqual(user, { 'client-key': join(folder.path, 'k.pem'), tokenFile: join(folder.path, 'token') });
   });
 
-  test('the fingerprint changes with this context, not with others', () => {
+  test('the text changes with this context, not with others', () => {
     const file = folder.write('changing', fakeKubeconfig({ a: 'https://a', b: 'https://b' }));
-    const before = source.context(file, 'a').fingerprint;
+    const before = source.context(file, 'a').text;
     folder.write('changing', fakeKubeconfig({ a: 'https://a', b: 'https://elsewhere' }));
-    assert.equal(source.context(file, 'a').fingerprint, before);
+    assert.equal(source.context(file, 'a').text, before);
     folder.write('changing', fakeKubeconfig({ a: 'https://elsewhere', b: 'https://b' }));
-    assert.notEqual(source.context(file, 'a').fingerprint, before);
+    assert.notEqual(source.context(file, 'a').text, before);
   });
 
   const broken: readonly [name: string, text: string, context: string | undefined, message: RegExp][] = [
