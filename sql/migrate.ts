@@ -18,6 +18,8 @@ const CREATE_DATABASE = loadQuery(import.meta.url, './queries/create-database.sq
 const APPLIED = loadQuery(import.meta.url, './queries/applied-migrations.sql');
 const ENGINE = loadQuery(import.meta.url, './queries/database-engine.sql');
 const RECORD = loadQuery(import.meta.url, './queries/record-migration.sql');
+const TABLES_WITH_STATISTICS = loadQuery(import.meta.url, './queries/tables-with-statistics.sql');
+const DROP_STATISTICS = loadQuery(import.meta.url, './queries/drop-statistics.sql');
 const TABLE_RETENTION = loadQuery(import.meta.url, './queries/table-retention.sql');
 
 export interface Migration {
@@ -92,7 +94,7 @@ async function command(client: ClickHouseClient, params: Command, what: string):
 }
 
 /**
- * Applies what is missing, then the retention. Throws StoreError: PODTRAIL_MIGRATION_CHANGED, PODTRAIL_MIGRATION_NEWER (both before
+ * Applies what is missing, then what depends on the engine, then the retention. Throws StoreError: PODTRAIL_MIGRATION_CHANGED, PODTRAIL_MIGRATION_NEWER (both before
  * anything is touched), or as toStoreError says; after a retriable one the call may be repeated.
  */
 export async function migrate(client: ClickHouseClient, options: MigrateOptions): Promise<{ readonly applied: readonly string[] }> {
@@ -116,8 +118,15 @@ export async function migrate(client: ClickHouseClient, options: MigrateOptions)
     await runCommand(client, RECORD, { number, name, checksum, release });
     applied.push(name);
   }
+  await dropStatistics(client);
   await applyRetention(client, options.retention);
   return { applied };
+}
+
+/** Not by a migration: an engine that knows no such setting refuses it. Where somebody has chosen statistics for a table, they stay. */
+async function dropStatistics(client: ClickHouseClient): Promise<void> {
+  const tables = await runQuery(client, TABLES_WITH_STATISTICS, {}, z.object({ name: z.string() }));
+  for (const { name } of tables) await runCommand(client, DROP_STATISTICS, { table: name });
 }
 
 /** Which limit keeps which tables. Checkpoints and clusters are not kept by time. */

@@ -41,7 +41,10 @@ export interface PodChangeRow {
   readonly createdTimeMs: number;
   /** 0 unless it is being deleted. */
   readonly deletionTimeMs: number;
-  /** sha256 of spec, hex, 16 characters; `spec` holds the JSON when this row is the first with that hash, else ''. */
+  /**
+   * sha256 of the spec, hex, 16 characters; `spec` holds its JSON when this row is the first with that hash, else ''. Both without
+   * `nodeName`, which is `node`.
+   */
   readonly specHash: string;
   readonly spec: string;
 }

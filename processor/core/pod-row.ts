@@ -26,7 +26,7 @@ export function podChangeRow(
 ): PodChangeRow {
   const { metadata, spec, status } = pod;
   // Comparing costs a tenth of writing the spec out and hashing it, and nearly no change of a pod changes its spec.
-  const text = stored !== undefined && sameJson(stored.spec, spec) ? '' : JSON.stringify(spec);
+  const text = stored !== undefined && sameJson(stored.spec, spec) ? '' : specText(spec);
   const specHash = text === '' && stored !== undefined ? stored.hash : createHash('sha256').update(text).digest('hex').slice(0, 16);
   const statuses = status.containerStatuses ?? [];
   const ready = statuses.filter((s) => s.ready === true).length;
@@ -52,6 +52,12 @@ export function podChangeRow(
     specHash,
     spec: specHash === stored?.hash ? '' : text,
   };
+}
+
+/** Without the node, which has a column: else every pod would have a second spec as soon as it is scheduled. */
+function specText(spec: PodSpec): string {
+  const { nodeName: _, ...rest } = spec;
+  return JSON.stringify(rest);
 }
 
 function containerStates(pod: Pod): readonly unknown[] {

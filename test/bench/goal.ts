@@ -19,6 +19,8 @@ export interface Outcome {
   readonly scaled: string;
   /** Does the measured side once more, for a profile of where its time goes. */
   readonly profiled?: () => unknown;
+  /** The same where it cannot be done after the run: its largest costs. */
+  readonly costs?: readonly string[];
 }
 
 export interface Goal {

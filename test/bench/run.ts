@@ -9,7 +9,7 @@ import { isMet } from './goal.ts';
 import { GOALS } from './goals/index.ts';
 import { largestCosts } from './profile.ts';
 
-interface Report extends Omit<Outcome, 'profiled'> {
+interface Report extends Omit<Outcome, 'profiled' | 'costs'> {
   readonly number: number;
   readonly title: string;
   /** Of a goal with a missed target. */
@@ -21,20 +21,32 @@ async function measure(number: number): Promise<Report> {
   const goal = GOALS.find((each) => each.number === number);
   if (goal === undefined) throw new Error(`there is no goal ${number}; there are ${GOALS.map((each) => each.number).join(', ')}`);
   const started = performance.now();
-  const { profiled, ...outcome } = await goal.run();
-  const costs = profiled === undefined || outcome.figures.every(isMet) ? [] : await largestCosts(profiled);
+  const { profiled, costs: known = [], ...outcome } = await goal.run();
+  const costs = profiled === undefined || outcome.figures.every(isMet) ? known : await largestCosts(profiled);
   return { ...outcome, number, title: goal.title, costs, seconds: (performance.now() - started) / 1_000 };
 }
+
+/** A goal takes three minutes on a machine of its own; one that hangs must not take the others with it. */
+const TIME_LIMIT_MS = 480_000;
 
 /** Measures in a child: one goal's heap and compiled code say nothing about the next. */
 function measureApart(number: number): Promise<Report> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(import.meta.url), ['--child', String(number)], { execArgv: ['--expose-gc', '--import', 'tsx'] });
     let report: Report | undefined;
+    let how = '';
+    const timer = setTimeout(() => {
+      how = ` after ${TIME_LIMIT_MS / 1_000} s, the most that a goal may take`;
+      child.kill(); // what it started itself ends with it: children by their channel, podtrail by its exit
+    }, TIME_LIMIT_MS);
     child.on('message', (message) => {
       report = message as Report;
     });
-    child.once('exit', (code) => (report === undefined ? reject(new Error(`goal ${number} ended with exit code ${code}`)) : resolve(report)));
+    child.once('exit', (code, signal) => {
+      clearTimeout(timer);
+      if (report === undefined) reject(new Error(`goal ${number} ended with ${code ?? signal}${how}`));
+      else resolve(report);
+    });
   });
 }
 
@@ -66,6 +78,7 @@ function markdown(reports: readonly Report[]): string {
 
 async function main(args: readonly string[]): Promise<void> {
   if (args[0] === '--child') {
+    process.once('SIGTERM', () => process.exit(1));
     process.send?.(await measure(Number(args[1])));
     process.exit();
   }
@@ -76,7 +89,8 @@ async function main(args: readonly string[]): Promise<void> {
     try {
       const report = await measureApart(number);
       reports.push(report);
-      if (!asMarkdown) console.log(`${lines(report)}\n`);
+      if (asMarkdown) console.error(`goal ${number}: ${report.seconds.toFixed(0)} s`);
+      else console.log(`${lines(report)}\n`);
     } catch (error) {
       console.error(String(error));
       process.exitCode = 1;

@@ -19,6 +19,8 @@ export interface Standalone {
   rssBytes(): number;
   /** Bytes of the files of its change log. */
   logBytes(): number;
+  /** Bytes of the files of its store: tables, and what the engine logs. */
+  storeBytes(): number;
   get<T>(path: string): Promise<T>;
   /** Ends it as Ctrl-C does, and removes its data. Rejects if it does not end well. */
   stop(): Promise<void>;
@@ -61,6 +63,7 @@ export async function startStandalone(config: object, env: Readonly<Record<strin
     },
     rssBytes: () => 1_024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
     logBytes: () => sizeOf(join(folder, 'data', 'change-log')),
+    storeBytes: () => sizeOf(join(folder, 'data', 'store')),
     async get<T>(path: string) {
       const response = await fetch(`${url}${path}`);
       if (!response.ok) throw new Error(`${path} answered ${response.status}: ${(await response.text()).slice(0, 500)}`);

@@ -50,6 +50,30 @@ test('a fresh database gets every migration in order, and a second run does noth
   await assertSchema(client);
 });
 
+test('merges make no column statistics, unless somebody has chosen some for a table', async () => {
+  const { client, database, config } = await freshStore();
+  await migrate(client, { database, retention: config.retention });
+  const [{ known } = { known: '0' }] = await select<{ known: string }>(
+    client,
+    "SELECT count() AS known FROM system.merge_tree_settings WHERE name = 'auto_statistics_types'",
+  );
+  if (known === '0') return; // an engine from before there were any
+  const chosen = (): Promise<{ name: string; types: string }[]> =>
+    select(
+      client,
+      "SELECT name, extract(engine_full, 'auto_statistics_types = \\'([^\\']*)') AS types FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '%auto_statistics_types%' ORDER BY name",
+    );
+  const tables = await chosen();
+  assert.equal(tables.length, loadMigrations().filter(({ sql }) => /^CREATE TABLE/m.test(sql)).length);
+  assert.deepEqual(new Set(tables.map(({ types }) => types)), new Set(['']));
+  await client.command({ query: "ALTER TABLE events MODIFY SETTING auto_statistics_types = 'minmax'" });
+  await migrate(client, { database, retention: config.retention });
+  assert.deepEqual(
+    (await chosen()).filter(({ types }) => types !== ''),
+    [{ name: 'events', types: 'minmax' }],
+  );
+});
+
 test('a run that died between a statement and its record is finished by the next', async () => {
   const { client, database, config } = await freshStore();
   await migrate(client, { database, retention: config.retention });
@@ -131,7 +155,7 @@ test('rows go with their whole partition, and a younger partition stays', async 
 test('every file is one re-runnable statement under a header that says what a row is', () => {
   for (const { name, sql } of loadMigrations()) {
     assert.match(sql, /^-- One row:/, name);
-    assert.match(sql, /^(CREATE TABLE IF NOT EXISTS|ALTER TABLE \S+ (ADD|DROP) (COLUMN|INDEX) IF (NOT )?EXISTS) /m, name);
+    assert.match(sql, /^(CREATE TABLE IF NOT EXISTS|ALTER TABLE \S+ (ADD|DROP|MODIFY) (COLUMN|INDEX) IF (NOT )?EXISTS) /m, name);
     assert.doesNotMatch(sql, /ON CLUSTER/i, name);
   }
 });
