@@ -1,6 +1,7 @@
 /** Asks the rules about everything that changed, and hands what they say to the incident engine. */
 import type { KubeObject, Node, Pod, Resource, Workload } from '../../collector/objects.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
+import { signsOf } from '../scenarios/pod-signs.ts';
 import type { ClusterView, ControllerView, NodeView, PodHistory, PodView, Scenario, ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { inSync, isAnythingAwaited, isAwaited } from './coverage.ts';
 import type { Engine, Source } from './incidents.ts';
@@ -118,47 +119,54 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
     state.tables.held.set(`${source.kind}/${source.uid}`, 1);
     return;
   }
-  if (source.kind === 'pod' && isCalm(engine.state, source.object as Pod)) {
-    reconcile(engine, source, [], new Set());
+  const asked = concernedBy(view, source);
+  // Most records are about such pods: no rule has anything to say, nor has any said something before.
+  if (asked.length === 0 && source.kind === 'pod' && !state.tables.sources.has(source.uid)) {
+    reconcile(engine, source, [], NOTHING_SKIPPED);
     return;
   }
-  const signals: Signal[] = [];
-  const skipped = new Set<ScenarioId>();
-  const own = sourceView(state, view, source);
-  const awaits = isAnythingAwaited(state);
-  for (const scenario of SCENARIOS) {
-    if (scenario[source.kind] === undefined) continue;
-    if (awaits && scenario.reads.some((resource) => isAwaited(state, resource))) {
-      skipped.add(scenario.id);
-      state.tables.held.set(`${source.kind}/${source.uid}`, 1);
-      continue;
-    }
-    try {
-      signals.push(...ask(state, scenario, own, source));
-    } catch (error) {
-      skipped.add(scenario.id);
-      deadLetter(engine, source, scenario.id, where, error);
-    }
-  }
+  const skipped = skipAwaiting(state, source);
+  const signals = askAll(engine, sourceView(state, view, source), source, asked, skipped, where);
   const unexplained = withoutExplained(engine, source, signals);
   for (const held of heldByNode(state, source)) skipped.add(held);
   reconcile(engine, source, unexplained, skipped);
   if (source.kind === 'node') syncNodeMembers(engine, source.object.metadata.name);
 }
 
-/**
- * A pod that no rule can have anything to say about: it runs on a node that is there, everything in it is ready, never restarted, and
- * no Event warns. Most records are about such pods.
- */
-function isCalm(state: ClusterState, pod: Pod): boolean {
-  const { metadata, spec, status } = pod;
-  if (status.phase !== 'Running' || metadata.deletionTimestamp !== undefined || !spec.nodeName) return false;
-  if (!status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True')) return false;
-  if (!status.containerStatuses?.every((c) => c.ready === true && c.state?.running !== undefined && (c.restartCount ?? 0) === 0)) return false;
-  if (!(status.initContainerStatuses ?? []).every((c) => (c.restartCount ?? 0) === 0)) return false;
-  if ((state.tables.events.get(metadata.uid) ?? []).some((event) => event.type !== 'Normal')) return false;
-  if (state.tables.sources.has(metadata.uid)) return false;
-  return inSync(state, 'nodes') && state.indexes.byName.nodes.get(`/${spec.nodeName}`).length > 0;
+const NOTHING_SKIPPED: ReadonlySet<ScenarioId> = new Set();
+
+/** The scenarios whose rule may find something in this source: of a pod, by what it shows at a glance. */
+function concernedBy(view: ClusterView, { kind, object }: Source): readonly Scenario[] {
+  if (kind !== 'pod') return SCENARIOS.filter((scenario) => scenario[kind] !== undefined);
+  const pod = object as Pod;
+  const signs = signsOf(pod, view.node(pod.spec.nodeName ?? '') !== undefined);
+  return signs === undefined ? SCENARIOS : SCENARIOS.filter((scenario) => scenario.concerns(signs));
+}
+
+/** Scenarios that read a table that is not in sync yet: they are not asked, and the source is judged again once it is. */
+function skipAwaiting(state: ClusterState, source: Source): Set<ScenarioId> {
+  const skipped = new Set<ScenarioId>();
+  if (!isAnythingAwaited(state)) return skipped;
+  for (const { id, reads, [source.kind]: rule } of SCENARIOS) {
+    if (rule !== undefined && reads.some((resource) => isAwaited(state, resource))) skipped.add(id);
+  }
+  if (skipped.size > 0) state.tables.held.set(`${source.kind}/${source.uid}`, 1);
+  return skipped;
+}
+
+/** What the rules of these scenarios say. One that throws is skipped from now on. */
+function askAll(engine: Engine, view: SourceView, source: Source, asked: readonly Scenario[], skipped: Set<ScenarioId>, where: string): readonly Signal[] {
+  const signals: Signal[] = [];
+  for (const scenario of asked) {
+    if (skipped.has(scenario.id)) continue;
+    try {
+      for (const signal of ask(engine.state, scenario, view, source)) signals.push(signal);
+    } catch (error) {
+      skipped.add(scenario.id);
+      deadLetter(engine, source, scenario.id, where, error);
+    }
+  }
+  return signals;
 }
 
 /** The workload is the subject: it must be known, or known not to be collected. */

@@ -19,6 +19,7 @@ import { coreOf } from './start-messages.ts';
 export const containerCreateFailure: Scenario = {
   id: 'container_create_failure',
   reads: ['replicasets', 'events'],
+  concerns: ({ failed, waits, ran, bound, leaving }) => failed || ((waits || ran) && bound && !leaving),
   pod(view) {
     const failures = startFailuresOf(view);
     const own = failures.flatMap((failure) => (failure.scenario === 'container_create_failure' ? [startSignal(view, failure)] : []));

@@ -15,6 +15,7 @@ import { coreOf } from './start-messages.ts';
 export const dependencyError: Scenario = {
   id: 'dependency_error',
   reads: ['events'],
+  concerns: ({ waits, ran, bound, leaving }) => (waits || ran) && bound && !leaving,
   pod: (view) => startFailuresOf(view).flatMap((failure) => (failure.scenario === 'dependency_error' ? [signalOf(view, failure)] : [])),
 };
 

@@ -15,6 +15,7 @@ import type { Evidence, PodView, Scenario, Signal } from './scenario.ts';
 export const evicted: Scenario = {
   id: 'evicted',
   reads: ['nodes', 'events'],
+  concerns: ({ failed, leaving }) => failed || leaving,
   pod: (view) => (view.pod.status.reason === 'Evicted' ? evictedByKubelet(view) : evictedByTaint(view)),
 };
 

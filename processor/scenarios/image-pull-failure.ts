@@ -37,6 +37,7 @@ const RANK = { silent: 0, other: 1, transient: 2, definite: 3 } as const;
 export const imagePullFailure: Scenario = {
   id: 'image_pull_failure',
   reads: ['pods', 'nodes', 'secrets'],
+  concerns: ({ waits, leaving }) => waits && !leaving,
   pod(view) {
     const { metadata, status } = view.pod;
     if (metadata.deletionTimestamp !== undefined || isTerminal(view.pod)) return [];

@@ -31,6 +31,7 @@ import type { PodView, Scenario, Signal } from './scenario.ts';
 export const initFailure: Scenario = {
   id: 'init_failure',
   reads: ['pods', 'nodes', 'jobs'],
+  concerns: ({ initializes }) => initializes,
   pod(view) {
     const { initContainerStatuses = [], phase } = view.pod.status;
     if (initContainerStatuses.length === 0 || phase === 'Succeeded' || isInitialized(view)) return [];

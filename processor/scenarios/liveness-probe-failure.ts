@@ -22,6 +22,7 @@ const SLACK_MS = 5_000;
 export const livenessProbeFailure: Scenario = {
   id: 'liveness_probe_failure',
   reads: ['pods', 'nodes', 'jobs'],
+  concerns: ({ ran, leaving }) => ran && !leaving,
   pod: (view) => storiesOf(view).flatMap((story) => probeKillSignal(view, story)),
 };
 

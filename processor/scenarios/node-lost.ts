@@ -16,6 +16,7 @@ export const nodeLost: Scenario = {
   id: 'node_lost',
   reads: ['nodes', 'events'],
   node: nodeSignals,
+  concerns: ({ failed, bound, onNode }) => failed || (bound && !onNode),
   pod: podSignals,
 };
 

@@ -29,6 +29,7 @@ const TOGETHER_PODS = 2;
 export const oomKilled: Scenario = {
   id: 'oom_killed',
   reads: ['pods', 'nodes'],
+  concerns: ({ ran }) => ran,
   pod: (view) => storiesOf(view).flatMap((story) => oomSignal(view, story)),
 };
 

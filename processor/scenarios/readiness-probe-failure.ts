@@ -20,6 +20,7 @@ const SLACK_MS = 2_000;
 export const readinessProbeFailure: Scenario = {
   id: 'readiness_probe_failure',
   reads: ['pods', 'nodes'],
+  concerns: ({ unready }) => unready,
   pod(view) {
     const { metadata, status } = view.pod;
     if (status.phase !== 'Running' || metadata.deletionTimestamp !== undefined || conditionOf(view.pod, 'Ready')?.status === 'True') return [];

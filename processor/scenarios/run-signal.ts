@@ -2,6 +2,7 @@
 import type { ContainerReading, CrashLoop } from './container-runs.ts';
 import { containersOf, crashLoopOf, hasFailed, isFailing, probationEndMs, runPath, staysEnded, wasRetried } from './container-runs.ts';
 import { containerSubject, eventEvidence, fieldEvidence, subjectText } from './evidence.ts';
+import { hasEnded } from './pod-signs.ts';
 import { oncePerView } from './remembered.ts';
 import type { Evidence, FinishedRun, PodView, Signal, Subject } from './scenario.ts';
 import type { RunEnd } from './run-end.ts';
@@ -45,9 +46,7 @@ function readStories(view: PodView): readonly RunStory[] {
 function mayHaveEnded({ pod }: PodView): boolean {
   const { phase, containerStatuses = [], initContainerStatuses = [] } = pod.status;
   if (phase === 'Succeeded') return false;
-  return [...containerStatuses, ...initContainerStatuses].some(
-    ({ state, lastState, restartCount }) => (restartCount ?? 0) > 0 || state?.terminated !== undefined || lastState?.terminated !== undefined,
-  );
+  return containerStatuses.some(hasEnded) || initContainerStatuses.some(hasEnded);
 }
 
 /**

@@ -4,6 +4,7 @@
  * so it never remembers anything: it says what is wrong *now*, since when, and from when on that is an incident.
  * The incident engine (core/incidents.ts) turns signals into incidents; a rule knows nothing of them.
  */
+import type { PodSigns } from './pod-signs.ts';
 import type { Event, KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
 
 /** The closed catalogue of scenarios, in the order of design.md §4. */
@@ -238,6 +239,11 @@ export interface Scenario {
   readonly id: ScenarioId;
   /** Tables it reads besides the object in hand: it is not asked before these are in sync, unless they cannot be collected. */
   readonly reads: readonly Resource[];
+  /**
+   * False: whatever else there is, `pod` has nothing to say of a pod with these signs, so it is not asked. Never false where it might
+   * have: test/processor/core/concerns.test.ts compares.
+   */
+  concerns(signs: PodSigns): boolean;
   pod?(view: PodView): readonly Signal[];
   controller?(view: ControllerView): readonly Signal[];
   node?(view: NodeView): readonly Signal[];

@@ -22,6 +22,7 @@ import { judgeByNodes } from './scheduling-verdict.ts';
 export const schedulingFailure: Scenario = {
   id: 'scheduling_failure',
   reads: ['nodes', 'persistentvolumeclaims', 'persistentvolumes', 'storageclasses', 'csinodes', 'resourcequotas', 'replicasets', 'events'],
+  concerns: ({ failed, bound, leaving }) => failed || (!bound && !leaving),
   pod: (view) => (isTerminal(view.pod) ? refusedSignals(view) : pendingSignals(view)),
   controller: quotaSignals,
 };

@@ -13,6 +13,7 @@ import type { Confidence, Evidence, PodView, Scenario, SeenEvent, Signal } from 
 export const stuckTerminating: Scenario = {
   id: 'stuck_terminating',
   reads: ['nodes', 'events'],
+  concerns: ({ leaving }) => leaving,
   pod(view) {
     const deletionMs = timeOf(view.pod.metadata.deletionTimestamp);
     if (deletionMs === undefined) return [];
