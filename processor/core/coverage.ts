@@ -185,10 +185,16 @@ interface Life {
 }
 
 /** A resource that a collector says it is going to collect: blind until its first list is complete. */
-export function expectResource(state: ClusterState, emitter: Emitter, resource: Resource, scope: string, nowMs: number, reason: string): void {
+export function expectResource(state: ClusterState, emitter: Emitter, resource: Resource, scope: string, fromMs: number, reason: string): void {
   const key = scopeKey(resource, scope);
   if (state.meta.sync[key] !== undefined) return;
-  setBlind(state, emitter, key, { uncollectable: false, blindFromMs: nowMs, reason });
+  setBlind(state, emitter, key, { uncollectable: false, blindFromMs: fromMs, reason });
+}
+
+/** As expectResource, of a collector of which all is gone that said so before: since when it collects is not known, but not since the last sign of life. */
+export function expectUnannounced(state: ClusterState, emitter: Emitter, { resource, scope }: Pick<SessionCounters, 'resource' | 'scope'>): void {
+  const { lastHeartbeatMs, firstTimeMs } = state.meta;
+  expectResource(state, emitter, resource, scope, lastHeartbeatMs || firstTimeMs, 'records_missing');
 }
 
 /** A coverage note: the resource cannot be collected, for this reason. */
@@ -216,6 +222,7 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
   const { meta } = state;
   if (record.t < (meta.runs[record.run] ?? 0)) return false;
   meta.runs[record.run] = record.t;
+  for (const counters of record.sessions) expectUnannounced(state, emitter, counters);
   const named = new Map(record.sessions.map((counters) => [counters.session, counters]));
   for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
     const session = meta.sessions[id] as SessionState;

@@ -8,7 +8,7 @@ import type { Event, Pod, ProjectedObject, Resource } from '../../collector/obje
 import type { DeadLetterRow } from '../../sql/rows.ts';
 import { disruptionOf } from '../scenarios/disruption.ts';
 import { noteChange } from './changes.ts';
-import { emitSession, expectResource, extendBlindness } from './coverage.ts';
+import { emitSession, expectUnannounced, extendBlindness } from './coverage.ts';
 import { markDependents, markFailedJob, markRegarding, markSiblings } from './dispatch.ts';
 import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
@@ -55,7 +55,7 @@ export function applySessionRecord(state: ClusterState, emitter: Emitter, record
     session.phase = 'broken';
     delete session.fromRv;
   }
-  if (known === undefined) expectResource(state, emitter, record.resource, record.scope, meta.streamTimeMs, 'starting');
+  if (known === undefined) expectUnannounced(state, emitter, record);
   const applied = applyGuarded(state, emitter, session, record);
   count(state, record, applied);
   return hole ? { ...applied, lost: applied.lost || 'records_missing' } : applied;

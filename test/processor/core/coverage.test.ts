@@ -56,6 +56,20 @@ test('a heartbeat that the log has twice does not end a session that began after
   assert.deepEqual(coverageOf(driver).at(-1), [5, 2, 'gone_410']);
 });
 
+test('what a collector began to collect in records that are gone is blind from the first that is left', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a')] });
+  driver.advance(20);
+  const left = createDriver({ startRv: 2_000 });
+  const [begun, ...rest] = driver.records.filter(({ type }) => type === 'HEARTBEAT');
+  left.push({ ...(begun as ChangeRecord), type: 'RULES', rules: {} } as ChangeRecord);
+  for (const record of rest) left.push(record);
+  assert.deepEqual(coverageOf(left), [[0, 'now', 'records_missing']]);
+  left.silence(21);
+  left.list('pods', [rawPod('a')]);
+  assert.deepEqual(coverageOf(left), [[0, 21, 'records_missing']]);
+});
+
 test('a tick lets time pass, and is no sign of life', () => {
   const driver = createDriver();
   driver.begin({ pods: [rawPod('a')] });
