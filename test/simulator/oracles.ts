@@ -1,5 +1,6 @@
 /** What must hold of every seed once all is quiet. Each oracle names what does not. */
 import { isDeepStrictEqual } from 'node:util';
+import type { LogRecord } from '../../collector/change-log/change-log.ts';
 import type { ChangeRecord } from '../../collector/change-record.ts';
 import { decodeChangeRecord } from '../../collector/change-record.ts';
 import { projectObject } from '../../collector/project.ts';
@@ -23,13 +24,15 @@ const STAMP_ERROR_MS = 2_500;
 /** Every record of the log, in the order of each partition. */
 export function logOf({ broker, clusters }: Pipeline): ChangeRecord[] {
   const partitions = new Set(clusters.map(({ ref }) => broker.partitionOf(ref.uid)));
-  return [...partitions].flatMap((partition) =>
-    broker.records(partition).map(({ value }) => {
-      const decoded = decodeChangeRecord(value);
-      if (!decoded.ok) throw new Error(`the collector wrote what no processor reads: ${decoded.reason}`);
-      return decoded.record;
-    }),
-  );
+  return decoded([...partitions].flatMap((partition) => broker.records(partition)));
+}
+
+export function decoded(records: readonly LogRecord[]): ChangeRecord[] {
+  return records.map(({ value }) => {
+    const result = decodeChangeRecord(value);
+    if (!result.ok) throw new Error(`the collector wrote what no processor reads: ${result.reason}`);
+    return result.record;
+  });
 }
 
 export function replayOf(records: readonly ChangeRecord[]): Replay {
@@ -40,7 +43,7 @@ export function replayOf(records: readonly ChangeRecord[]): Replay {
 
 const show = (row: StoredRow): string => JSON.stringify(row, (key, value) => (key === 'version' ? undefined : value));
 
-/** Oracle 1: every table as an undisturbed run of the same log leaves it. */
+/** Oracle 1: every table as an undisturbed run of the same records leaves it. */
 export function differingTables(store: Store, replay: Replay): string[] {
   return TABLE_NAMES.flatMap((table) => {
     const wanted = expectedRows(replay, table);

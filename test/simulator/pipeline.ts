@@ -1,4 +1,5 @@
 /** The whole pipeline of one seed: API servers, collectors, log, processors and store, what goes wrong with them, and what is left of it. */
+import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { planTargets } from '../../collector/api-resources.ts';
 import type { ClusterRef } from '../../collector/change-record.ts';
@@ -14,6 +15,7 @@ import type { ApiServer } from './api-server.ts';
 import { createApiServer, HEALTHY } from './api-server.ts';
 import type { Broker } from './broker.ts';
 import { BROKER_WELL, createBroker } from './broker.ts';
+import { createResumptionLog, type Resumption } from './consumed.ts';
 import type { Machine } from './machine.ts';
 import { createMachine, NO_TROUBLE } from './machine.ts';
 import type { Random } from './random.ts';
@@ -37,6 +39,8 @@ export interface Pipeline {
   readonly store: Store;
   /** Errors that ended a role, none of which should. */
   readonly errors: readonly string[];
+  /** Where the processors went on, one after the other. */
+  readonly resumptions: readonly Resumption[];
 }
 
 /** One place in which a process runs, one after the other. */
@@ -72,6 +76,7 @@ const SESSION_TIMEOUT_MS = 10_000;
 
 export function createPipeline(time: VirtualTime, random: Random, shape: Shape): Pipeline {
   const errors: string[] = [];
+  const resumptions: Resumption[] = [];
   const broker = createBroker(time, random.fork('broker'), shape.partitions);
   const store = createStore(random.fork('store'));
   const clusters = Array.from({ length: shape.clusters }, (_, i): SimulatedCluster => {
@@ -79,6 +84,7 @@ export function createPipeline(time: VirtualTime, random: Random, shape: Shape):
     return { ref: { uid: `uid-${i}`, name: `cluster-${i}` }, server, world: createWorld(server, time, random.fork(`world-${i}`), shape.paceMs) };
   });
   for (const { world } of clusters) world.begin();
+  const log = createResumptionLog(resumptions, clusters, broker);
   const role = (name: string, start: (machine: Machine) => Running): Role =>
     createRole(name, time, random.fork(name), start, (error) => errors.push(`${name} ended: ${describeError(error)}`), broker);
   return {
@@ -86,6 +92,7 @@ export function createPipeline(time: VirtualTime, random: Random, shape: Shape):
     broker,
     store,
     errors,
+    resumptions,
     collectors: clusters.flatMap((cluster) =>
       Array.from({ length: shape.collectorsEach }, (_, n) =>
         role(`collector ${cluster.ref.name}/${n}`, (machine) =>
@@ -93,7 +100,7 @@ export function createPipeline(time: VirtualTime, random: Random, shape: Shape):
         ),
       ),
     ),
-    processors: Array.from({ length: shape.processors }, (_, n) => role(`processor ${n}`, (machine) => startProcessor(machine, broker, store, random))),
+    processors: Array.from({ length: shape.processors }, (_, n) => role(`processor ${n}`, (machine) => startProcessor(machine, broker, store, random, log))),
   };
 }
 
@@ -178,7 +185,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
   return { ended: run(), stop: () => abort.abort() };
 }
 
-function startProcessor(machine: Machine, broker: Broker, store: Store, random: Random): Running {
+function startProcessor(machine: Machine, broker: Broker, store: Store, random: Random, log: Logger): Running {
   const config = {
     ...processorConfig.parse({}),
     checkpointRecords: random.int(5, 400),
@@ -187,7 +194,7 @@ function startProcessor(machine: Machine, broker: Broker, store: Store, random: 
     maxPendingRows: random.pick([10, 100, 20_000]),
     maxInsertRows: random.pick([5, 50, 5_000]),
   };
-  const deps = { reader: broker.reader(machine), store: { client: store.client(machine) }, log: silentLog, registry: new Registry() };
+  const deps = { reader: broker.reader(machine), store: { client: store.client(machine) }, log, registry: new Registry() };
   const processor = createProcessor({ config, release: '0.1.0' }, deps);
   return { ended: processor.start(), stop: () => void processor.stop() };
 }

@@ -1,7 +1,8 @@
 /** One seed: a storm in which everything may fail, then quiet, then the oracles. */
+import { consumedOf } from './consumed.ts';
 import type { FaultPlan } from './faults.ts';
 import { beginFaults, planFaults } from './faults.ts';
-import { differingCheckpoints, differingTables, lastingBlindness, logOf, replayOf, unbalancedSessions, wrongEnd, wrongGaps } from './oracles.ts';
+import { decoded, differingCheckpoints, differingTables, lastingBlindness, logOf, replayOf, unbalancedSessions, wrongEnd, wrongGaps } from './oracles.ts';
 import type { Pipeline } from './pipeline.ts';
 import { createPipeline, describeError, heal, RECOVER_RUNNING_MS } from './pipeline.ts';
 import { createRandom } from './random.ts';
@@ -93,12 +94,14 @@ async function meanwhile<T>(time: VirtualTime, result: Promise<T>): Promise<T> {
 
 async function judge(pipeline: Pipeline, records: ReturnType<typeof logOf>, quietMs: readonly number[], plan: FaultPlan): Promise<string[]> {
   const { store, clusters } = pipeline;
-  const replay = replayOf(records);
+  const whole = replayOf(records);
+  // Whatever it took away before anybody came to it is gone; of what is left nothing is.
+  const replay = plan.retention ? replayOf(decoded(clusters.flatMap((cluster) => consumedOf(pipeline, cluster)))) : whole;
   return [
-    ...(plan.retention ? [] : differingTables(store, replay)),
+    ...differingTables(store, replay),
     // Damage stays: a bucket that has not changed since is named again.
-    ...(plan.retention || plan.damage ? [] : await differingCheckpoints(pipeline, replay)),
-    ...unbalancedSessions(records, replay),
+    ...(plan.damage ? [] : await differingCheckpoints(pipeline, replay)),
+    ...unbalancedSessions(records, whole),
     ...clusters.flatMap((cluster, i) => [
       ...wrongGaps(cluster, store),
       ...lastingBlindness(cluster, store, quietMs[i] ?? 0),
