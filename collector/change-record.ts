@@ -167,7 +167,7 @@ export function decodeChangeRecord(bytes: Uint8Array): DecodedRecord {
   if (typeof version === 'number' && version > SCHEMA_VERSION) {
     return { ok: false, code: 'unknown_version', reason: `record has schema version ${version}, this release reads up to ${SCHEMA_VERSION}` };
   }
-  if (isPlainObjectRecord(value)) return { ok: true, record: value };
+  if (isPlainObjectRecord(value) || isPlainHeartbeat(value)) return { ok: true, record: value };
   const parsed = changeRecord.safeParse(value);
   if (parsed.success) return { ok: true, record: parsed.data };
   return { ok: false, code: 'bad_shape', reason: z.prettifyError(parsed.error).slice(0, 1_000) };
@@ -187,11 +187,35 @@ function isPlainObjectRecord(value: unknown): value is ObjectRecord {
   if (type !== 'MODIFIED' && type !== 'ADDED' && type !== 'DELETED' && type !== 'LISTED') return false;
   if (object === undefined && type !== 'LISTED') return false;
   if (Object.keys(value).length !== (object === undefined ? OBJECT_RECORD_FIELDS - 1 : OBJECT_RECORD_FIELDS)) return false;
-  if (!isFields(cluster) || !isName(cluster['uid'], 128) || !isName(cluster['name'], 128) || Object.keys(cluster).length !== 2) return false;
-  if (!isCount(t) || t > LAST_TIME_MS || !isCount(seq) || !RESOURCE_NAMES.has(of)) return false;
+  if (!isCluster(cluster) || !isCount(t) || t > LAST_TIME_MS || !isCount(seq) || !RESOURCE_NAMES.has(of)) return false;
   if (!isName(run, 64) || !isName(session, 64) || typeof scope !== 'string' || scope.length > 253) return false;
   if (!isName(uid, Number.POSITIVE_INFINITY) || typeof rv !== 'string') return false;
   return object === undefined || isPlainObject(object);
+}
+
+/** The same for heartbeats, of which a quiet cluster's log consists; not for ticks, which have next to nothing to be checked. */
+function isPlainHeartbeat(value: unknown): value is Heartbeat {
+  if (!isFields(value) || value['type'] !== 'HEARTBEAT' || value['v'] !== SCHEMA_VERSION) return false;
+  const { cluster, run, t, sessions } = value;
+  if (Object.keys(value).length !== HEARTBEAT_FIELDS || !isCluster(cluster)) return false;
+  return isName(run, 64) && isCount(t) && t <= LAST_TIME_MS && Array.isArray(sessions) && sessions.every(isPlainCounters);
+}
+
+/** Fields of a heartbeat that is no tick, and of what it says of a session, without completeTimeMs. */
+const HEARTBEAT_FIELDS = 6;
+const COUNTERS_FIELDS = 9;
+
+function isPlainCounters(value: unknown): boolean {
+  if (!isFields(value)) return false;
+  const { session, resource: of, scope, nextSeq, inSync, completeTimeMs, received, suppressed, rejected: refused, appended } = value;
+  if (typeof session !== 'string' || typeof scope !== 'string' || typeof inSync !== 'boolean' || !RESOURCE_NAMES.has(of)) return false;
+  if (completeTimeMs !== undefined && (!isCount(completeTimeMs) || completeTimeMs > LAST_TIME_MS)) return false;
+  if (Object.keys(value).length !== (completeTimeMs === undefined ? COUNTERS_FIELDS : COUNTERS_FIELDS + 1)) return false;
+  return isCount(nextSeq) && isCount(received) && isCount(suppressed) && isCount(refused) && isCount(appended);
+}
+
+function isCluster(cluster: unknown): boolean {
+  return isFields(cluster) && isName(cluster['uid'], 128) && isName(cluster['name'], 128) && Object.keys(cluster).length === 2;
 }
 
 function isPlainObject(object: unknown): boolean {

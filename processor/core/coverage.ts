@@ -29,6 +29,8 @@ const BLIND: Sight = { inSync: false, awaited: false };
 interface Sights {
   readonly of: ReadonlyMap<Resource, Sight>;
   readonly isAnythingAwaited: boolean;
+  /** The column `resources` of the cluster's head row. */
+  readonly resources: string;
 }
 const sights = new WeakMap<ClusterState['meta'], Sights>();
 
@@ -43,7 +45,7 @@ function sightsOf(state: ClusterState): Sights {
     const before = of.get(resource) ?? { inSync: true, awaited: false };
     of.set(resource, { inSync: before.inSync && sync.inSync, awaited: before.awaited || !sync.inSync });
   }
-  const computed = { of, isAnythingAwaited: [...of.values()].some(({ awaited }) => awaited) };
+  const computed = { of, isAnythingAwaited: [...of.values()].some(({ awaited }) => awaited), resources: resourcesOf(state.meta) };
   sights.set(state.meta, computed);
   return computed;
 }
@@ -227,7 +229,7 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
   for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
     const session = meta.sessions[id] as SessionState;
     const counters = named.get(id);
-    if (counters !== undefined) meta.sessions[id] = applyCounters(session, counters, record.t, meta.streamTimeMs);
+    if (counters !== undefined) applyCounters(session, counters, record.t, meta.streamTimeMs);
     // Of a session that began since, a heartbeat that the log has twice says nothing.
     else if (session.run === record.run && session.phase !== 'ended' && session.firstTimeMs < record.t) meta.sessions[id] = { ...session, phase: 'ended' };
     else if (isForgotten(meta, session) && !isAheadOfTwin(state, session)) delete meta.sessions[id];
@@ -246,22 +248,20 @@ function isForgotten({ streamTimeMs, runs }: ClusterState['meta'], session: Sess
   return streamTimeMs - Math.max(session.aliveTimeMs, heardTimeMs) > FORGET_MS;
 }
 
-function applyCounters(session: SessionState, counters: SessionCounters, saidTimeMs: number, nowMs: number): SessionState {
+/** In place: a heartbeat names every session, and comes every few seconds. */
+function applyCounters(session: SessionState, counters: SessionCounters, saidTimeMs: number, nowMs: number): void {
   const { received, suppressed, rejected, appended } = counters;
   const hole = session.nextSeq < counters.nextSeq;
   const whole = !hole && session.phase === 'synced';
   // A connection may be dead long before anyone knows: what counts is what has come on it.
   const toldTimeMs = counters.completeTimeMs ?? (counters.inSync ? saidTimeMs : session.completeTimeMs);
-  return {
-    ...session,
-    received,
-    suppressed,
-    rejected,
-    appended,
-    aliveTimeMs: counters.inSync ? nowMs : session.aliveTimeMs,
-    completeTimeMs: whole ? toldTimeMs : Math.min(session.completeTimeMs, toldTimeMs),
-    phase: hole ? 'broken' : session.phase,
-  };
+  session.received = received;
+  session.suppressed = suppressed;
+  session.rejected = rejected;
+  session.appended = appended;
+  if (counters.inSync) session.aliveTimeMs = nowMs;
+  session.completeTimeMs = whole ? toldTimeMs : Math.min(session.completeTimeMs, toldTimeMs);
+  if (hole) session.phase = 'broken';
 }
 
 /** Writes the balance of a session. */
@@ -287,12 +287,6 @@ export function emitSession(state: ClusterState, emitter: Emitter, session: Sess
 /** Writes the cluster's head row. */
 export function emitCluster(state: ClusterState, emitter: Emitter): void {
   const { meta, cluster } = state;
-  const resources = Object.keys(meta.sync)
-    .sort(byCodeUnit)
-    .map((key) => {
-      const sync = meta.sync[key] as SyncState;
-      return { ...parseScopeKey(key), state: sync.inSync ? 'in_sync' : sync.uncollectable ? 'uncollectable' : 'blind', reason: sync.reason };
-    });
   emitter.emit('clusters', cluster.name, {
     cluster: cluster.name,
     clusterUid: cluster.uid,
@@ -300,6 +294,16 @@ export function emitCluster(state: ClusterState, emitter: Emitter): void {
     firstRecordTimeMs: meta.firstTimeMs,
     lastRecordTimeMs: meta.streamTimeMs,
     lastHeartbeatTimeMs: meta.lastHeartbeatMs,
-    resources: JSON.stringify(resources),
+    resources: sightsOf(state).resources,
   });
+}
+
+function resourcesOf({ sync }: ClusterState['meta']): string {
+  const resources = Object.keys(sync)
+    .sort(byCodeUnit)
+    .map((key) => {
+      const { inSync: isSeen, uncollectable, reason } = sync[key] as SyncState;
+      return { ...parseScopeKey(key), state: isSeen ? 'in_sync' : uncollectable ? 'uncollectable' : 'blind', reason };
+    });
+  return JSON.stringify(resources);
 }

@@ -21,6 +21,7 @@ const SUBJECT_KINDS: Readonly<Record<string, string>> = { image: 'Image', claim:
 
 /** Groups what this step opened, and ends parents whose last child ended. Call once, after everything was judged. */
 export function groupIncidents(engine: Engine): void {
+  if (engine.touched.size === 0) return;
   for (const id of [...engine.touched.keys()].sort(byCodeUnit)) {
     const incident = engine.touched.get(id) as Incident;
     if (incident.state === 'resolved') childResolved(engine, incident);

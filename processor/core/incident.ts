@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import type { IncidentRow } from '../../sql/rows.ts';
 import type { SuspectedChange } from './changes.ts';
 import type { Confidence, Evidence, ScenarioId, Shared, Signal, Subject, Track } from '../scenarios/scenario.ts';
+import { sameJson } from './same-json.ts';
 import type { Table } from './tables.ts';
+import { byCodeUnit } from './tables.ts';
 
 export type IncidentState = 'open' | 'recovering' | 'resolved';
 /** How it ended (design D8). ended: what it was about is over by its nature, as for a pod that was evicted. */
@@ -165,4 +167,30 @@ export function incidentRow(cluster: string, incident: Incident, impact: Impact,
     supersededBy: incident.supersededBy,
     parent: incident.parent,
   };
+}
+
+/** Characters kept of an evidence value, and pieces of evidence kept. */
+const EVIDENCE_CHARS = 1_000;
+const EVIDENCE_PIECES = 20;
+
+/** The evidence of a signal as far as an incident keeps it. */
+export function trimEvidence(signal: Pick<Signal, 'evidence'>): Incident['evidence'] {
+  return signal.evidence.slice(0, EVIDENCE_PIECES).map((e) => (e.value.length > EVIDENCE_CHARS ? { ...e, value: `${e.value.slice(0, EVIDENCE_CHARS)}…` } : e));
+}
+
+/** A flag once earned stays with its cause; a mute ends. */
+export function flagsAfter({ flags }: Incident, signal: Signal): readonly string[] {
+  if (sameJson(flags, signal.flags)) return flags;
+  return [...new Set([...flags.filter((flag) => flag !== 'muted'), ...signal.flags])].sort(byCodeUnit);
+}
+
+/** Of the same cause: nothing that is shown of the incident would change. */
+export function saysTheSame(incident: Incident, next: Pick<Signal, 'confidence' | 'summary' | 'flags' | 'evidence' | 'shared'>): boolean {
+  return (
+    incident.confidence === next.confidence &&
+    incident.summary === next.summary &&
+    sameJson(incident.flags, next.flags) &&
+    sameJson(incident.evidence, next.evidence) &&
+    (next.shared === undefined || sameJson(incident.shared, next.shared))
+  );
 }

@@ -9,10 +9,9 @@ import { suspectedChange } from './changes.ts';
 import { isAwaited } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
-import { incidentId, incidentKey, incidentRow, nextIncidentId, severityOf } from './incident.ts';
+import { flagsAfter, incidentId, incidentKey, incidentRow, nextIncidentId, saysTheSame, severityOf, trimEvidence } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
-import { sameJson } from './same-json.ts';
-import { withRemedy } from './remedy-evidence.ts';
+import { mayHaveRemedy, withRemedy } from './remedy-evidence.ts';
 import type { ClusterState } from './state.ts';
 import { indexIncident, nameKey, reindexShared, subjectKey, unindexIncident } from './state.ts';
 import { byCodeUnit } from './tables.ts';
@@ -20,10 +19,6 @@ import { replicasOf, resourceOfKind, workloadObject, workloadOf } from './worklo
 
 /** Members whose joining is told in the timeline; more would bury the story. */
 const TOLD_MEMBERS = 10;
-/** Characters kept of an evidence value, and pieces of evidence kept. */
-const EVIDENCE_CHARS = 1_000;
-const EVIDENCE_PIECES = 20;
-
 /** What was judged. `object` is its latest (or last) version. */
 export interface Source {
   readonly kind: 'pod' | 'controller' | 'node';
@@ -43,8 +38,14 @@ export interface Engine {
 /** Brings incidents in line with what the rules say of a source now. Scenarios in `skipped` could not be judged: they keep their say. */
 export function reconcile(engine: Engine, source: Source, signals: readonly Signal[], skipped: ReadonlySet<ScenarioId>): void {
   const { state } = engine;
+  const timer = `judge/${source.kind}/${source.uid}`;
+  const known = state.tables.sources.get(source.uid);
+  if (signals.length === 0 && known === undefined) {
+    state.timers.cancel(timer);
+    return;
+  }
   const strongest = strongestByKey(signals);
-  const before = state.tables.sources.get(source.uid)?.memberOf ?? {};
+  const before = known?.memberOf ?? {};
   let wakeMs = Number.POSITIVE_INFINITY;
   for (const [key, signal] of strongest) {
     wakeMs = Math.min(wakeMs, signal.recheckTimeMs ?? wakeMs);
@@ -58,7 +59,6 @@ export function reconcile(engine: Engine, source: Source, signals: readonly Sign
     if (membership === undefined || strongest.has(key) || skipped.has(membership.scenario)) continue;
     memberRecovers(engine, source, membership.id);
   }
-  const timer = `judge/${source.kind}/${source.uid}`;
   if (wakeMs === Number.POSITIVE_INFINITY || wakeMs <= state.meta.streamTimeMs) state.timers.cancel(timer);
   else state.timers.set(timer, wakeMs);
 }
@@ -146,10 +146,6 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
   memberFails(engine, source, incident.id, signal);
 }
 
-function trimEvidence(signal: Signal): Incident['evidence'] {
-  return signal.evidence.slice(0, EVIDENCE_PIECES).map((e) => (e.value.length > EVIDENCE_CHARS ? { ...e, value: `${e.value.slice(0, EVIDENCE_CHARS)}…` } : e));
-}
-
 /** The source fails in this incident: a new member, a lasting one, or one that relapses. */
 function memberFails(engine: Engine, source: Source, id: string, signal: Signal): void {
   const { state } = engine;
@@ -220,8 +216,9 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
   if (!stronger && (signal.rank < incident.rank || source.uid !== incident.decidedBy)) return incident;
   const { scenario, cause, detail, confidence, summary, rank, recoverAfterMs } = signal;
   const same = scenario === incident.scenario && cause === incident.cause && detail === incident.detail;
-  // A flag once earned stays with its cause; a mute ends.
-  const flags = same ? [...new Set([...incident.flags.filter((flag) => flag !== 'muted'), ...signal.flags])].sort(byCodeUnit) : [...signal.flags];
+  // Most signals are those of the record before.
+  if (same && !mayHaveRemedy(incident) && saysTheSame(incident, signal)) return incident;
+  const flags = same ? flagsAfter(incident, signal) : [...signal.flags];
   const renamed: Incident = {
     ...incident,
     ...{ scenario, cause, detail, confidence, summary, rank, recoverAfterMs, flags },
@@ -230,22 +227,16 @@ function relabel(engine: Engine, incident: Incident, source: Source, signal: Sig
     decidedBy: source.uid,
   };
   const next = withRemedy(engine, renamed, source, incident);
+  const nowMs = engine.state.meta.streamTimeMs;
   if (!same)
     return tell(
       engine,
       next,
       'relabelled',
-      engine.state.meta.streamTimeMs,
+      nowMs,
       `${scenario}/${cause}${detail === '' ? '' : ` (${detail})`}, was ${incident.scenario}/${incident.cause}: ${summary}`,
     );
-  const unchanged =
-    incident.confidence === next.confidence &&
-    incident.summary === next.summary &&
-    sameJson(incident.flags, next.flags) &&
-    sameJson(incident.evidence, next.evidence) &&
-    sameJson(incident.shared, next.shared);
-  if (unchanged) return incident;
-  const nowMs = engine.state.meta.streamTimeMs;
+  if (saysTheSame(incident, next)) return incident;
   const isMuted = next.flags.includes('muted');
   if (isMuted === incident.flags.includes('muted')) return { ...next, updatedMs: nowMs };
   return tell(engine, next, 'note', nowMs, isMuted ? 'muted by the rules' : 'no longer muted');

@@ -16,6 +16,7 @@ import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
 import { emitLate, isWatchedByTwin, noteListed } from './overtaken.ts';
 import { podChangeRow } from './pod-row.ts';
+import { sameJson } from './same-json.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
@@ -265,8 +266,11 @@ function upsert(state: ClusterState, emitter: Emitter, resource: Resource, objec
 }
 
 /** Everything is derived before anything is written, so that an object with wrong types leaves no trace. */
-function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, change: string): void {
-  const { uid } = pod.metadata;
+function upsertPod(state: ClusterState, emitter: Emitter, received: Pod, rv: string, change: string): void {
+  const { uid } = received.metadata;
+  const before = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
+  // All versions of a pod share one spec: the copy that came is garbage at once, instead of being kept and moved by the collector.
+  const pod = before !== undefined && sameJson(before.spec, received.spec) ? { ...received, spec: before.spec } : received;
   const nowMs = state.meta.streamTimeMs;
   const history = state.tables.histories.get(uid);
   const folded = foldHistory(history, pod, nowMs);
@@ -279,7 +283,7 @@ function upsertPod(state: ClusterState, emitter: Emitter, pod: Pod, rv: string, 
   if (history === undefined) markUnlistedOwner(state, pod);
   if (pod.status.phase === 'Succeeded') markSiblings(state, pod);
   // Spread over the day by uid, so that a whole cluster is not rewritten at once.
-  if (state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
+  if (before === undefined || state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
 }
 
 function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string): void {

@@ -19,27 +19,27 @@ export function parseTimeMs(text: string | undefined): number | undefined {
 
 /** The history after this version of the pod; the same object when nothing was learnt. */
 export function foldHistory(previous: PodHistory | undefined, pod: Pod, nowMs: number): PodHistory {
-  const containers: Record<string, ContainerHistory> = { ...previous?.containers };
-  let changed = previous === undefined;
+  let containers: Record<string, ContainerHistory> | undefined = previous === undefined ? {} : undefined;
   const started = parseTimeMs(pod.status.startTime) ?? parseTimeMs(pod.metadata.creationTimestamp) ?? nowMs;
   for (const list of [pod.status.initContainerStatuses, pod.status.containerStatuses]) {
     for (const status of list ?? []) {
-      const before = containers[status.name];
+      const before = (containers ?? previous?.containers)?.[status.name];
       const after = foldContainer(before, status, started, nowMs);
       if (after === before) continue;
+      containers ??= { ...previous?.containers };
       containers[status.name] = after;
-      changed = true;
     }
   }
-  if (!changed && previous !== undefined) return previous;
-  return { firstSeenMs: previous?.firstSeenMs ?? nowMs, containers };
+  if (previous !== undefined && containers === undefined) return previous;
+  return { firstSeenMs: previous?.firstSeenMs ?? nowMs, containers: containers ?? {} };
 }
 
 const EMPTY: ContainerHistory = { runs: [], restarts: [], everStarted: false, everReady: false, longestRunMs: 0 };
 
 function foldContainer(previous: ContainerHistory | undefined, status: ContainerStatus, podStartMs: number, nowMs: number): ContainerHistory {
   const before = previous ?? { ...EMPTY, restarts: [{ count: 0, timeMs: podStartMs }] };
-  const runs = [status.lastState, status.state].reduce((all, state) => addRun(all, state, status.restartCount ?? 0), before.runs);
+  const count = status.restartCount ?? 0;
+  const runs = addRun(addRun(before.runs, status.lastState, count), status.state, count);
   const waiting = foldWaiting(before, status, nowMs);
   const lastError = foldLastError(before, status, nowMs);
   const restarts = foldRestarts(before, status, nowMs);

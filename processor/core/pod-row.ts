@@ -1,6 +1,6 @@
 /** The row of one change of a pod: what is needed to draw it later, and once per spec to rebuild it. */
 import { createHash } from 'node:crypto';
-import type { Condition, Container, ContainerStatus, Pod, PodSpec } from '../../collector/objects.ts';
+import type { Condition, Container, ContainerState, ContainerStatus, Pod, PodSpec } from '../../collector/objects.ts';
 import type { PodChangeRow } from '../../sql/rows.ts';
 import type { WorkloadRef } from '../scenarios/scenario.ts';
 import { parseTimeMs } from './pod-history.ts';
@@ -29,7 +29,11 @@ export function podChangeRow(
   const text = stored !== undefined && sameJson(stored.spec, spec) ? '' : specText(spec);
   const specHash = text === '' && stored !== undefined ? stored.hash : createHash('sha256').update(text).digest('hex').slice(0, 16);
   const statuses = status.containerStatuses ?? [];
-  const ready = statuses.filter((s) => s.ready === true).length;
+  let [ready, restarts] = [0, 0];
+  for (const each of statuses) {
+    if (each.ready === true) ready += 1;
+    restarts += each.restartCount ?? 0;
+  }
   return {
     cluster,
     namespace: metadata.namespace,
@@ -41,7 +45,7 @@ export function podChangeRow(
     phase: status.phase ?? '',
     status: podStatusText(pod),
     ready: `${ready}/${spec.containers.length}`,
-    restarts: statuses.reduce((sum, s) => sum + (s.restartCount ?? 0), 0),
+    restarts,
     node: spec.nodeName ?? '',
     workloadKind: workload.kind,
     workloadName: workload.name,
@@ -61,16 +65,18 @@ function specText(spec: PodSpec): string {
 }
 
 function containerStates(pod: Pod): readonly unknown[] {
-  const { initContainerStatuses, containerStatuses, ephemeralContainerStatuses } = pod.status;
-  return [...statesOf('init', initContainerStatuses), ...statesOf('container', containerStatuses), ...statesOf('ephemeral', ephemeralContainerStatuses)];
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = pod.status;
+  const states: unknown[] = [];
+  for (const each of initContainerStatuses) states.push(stateOf('init', each));
+  for (const each of containerStatuses) states.push(stateOf('container', each));
+  for (const each of ephemeralContainerStatuses) states.push(stateOf('ephemeral', each));
+  return states;
 }
 
-function statesOf(type: string, list: readonly ContainerStatus[] | undefined): readonly unknown[] {
-  return (list ?? []).map((s) => {
-    const [state, detail] = Object.entries(s.state ?? {})[0] ?? ['waiting', {}];
-    const { reason, exitCode } = detail as { reason?: string; exitCode?: number };
-    return { name: s.name, type, ready: s.ready === true, restarts: s.restartCount ?? 0, state, reason, exitCode, image: s.image };
-  });
+function stateOf(type: string, { name, ready, restartCount, image, state: states }: ContainerStatus): unknown {
+  const state = Object.keys(states ?? {})[0] ?? 'waiting';
+  const { reason, exitCode } = (states?.[state as keyof ContainerState] ?? {}) as { reason?: string; exitCode?: number };
+  return { name, type, ready: ready === true, restarts: restartCount ?? 0, state, reason, exitCode, image };
 }
 
 function badConditions(conditions: readonly Condition[]): readonly Condition[] {
@@ -95,8 +101,9 @@ export function podStatusText(pod: Pod): string {
 const isSidecar = (container: Container | undefined): boolean => container?.restartPolicy === 'Always';
 
 function initStatusText(pod: Pod): string | undefined {
-  const specs = new Map((pod.spec.initContainers ?? []).map((c) => [c.name, c]));
   const statuses = pod.status.initContainerStatuses ?? [];
+  if (statuses.length === 0) return undefined;
+  const specs = new Map((pod.spec.initContainers ?? []).map((c) => [c.name, c]));
   for (const [index, s] of statuses.entries()) {
     const terminated = s.state?.terminated;
     if (terminated?.exitCode === 0) continue;
@@ -116,7 +123,9 @@ function terminatedText(terminated: { readonly reason?: string; readonly signal?
 function containersStatusText(pod: Pod, fallback: string): string {
   let text = fallback;
   let running = false;
-  for (const s of [...(pod.status.containerStatuses ?? [])].reverse()) {
+  const statuses = pod.status.containerStatuses ?? [];
+  for (let at = statuses.length - 1; at >= 0; at -= 1) {
+    const s = statuses[at] as ContainerStatus;
     const { waiting, terminated } = s.state ?? {};
     if (waiting?.reason) text = waiting.reason;
     else if (terminated) text = terminatedText(terminated);

@@ -17,12 +17,17 @@ const PATH = 'remedy';
 /** Node checks of one search: some 20 ms, since the record in hand waits for it. A longer search: /v1/fragmentation/remedy. */
 const MAX_CHECKS = 10_000;
 
+/** Whether withRemedy may add one. */
+export function mayHaveRemedy({ cause }: Incident): boolean {
+  return cause === CAUSE;
+}
+
 /**
  * `incident` with the remedy that it or `before` has, else with a new one. At most one is searched for a record, or a burst of incidents
  * would hold up the partition; an incident that went without gets its own when it is judged again.
  */
 export function withRemedy(engine: Engine, incident: Incident, source: Source, before?: Incident): Incident {
-  if (incident.cause !== CAUSE || source.kind !== 'pod') return incident;
+  if (!mayHaveRemedy(incident) || source.kind !== 'pod') return incident;
   const known = before?.cause === CAUSE ? before.evidence.find(({ path }) => path === PATH) : undefined;
   const remedy = known ?? searchRemedy(engine, source.object as Pod);
   return remedy === undefined ? incident : { ...incident, evidence: [...incident.evidence, remedy] };

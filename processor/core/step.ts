@@ -146,14 +146,14 @@ function applyObjects(engine: Engine, applied: Applied, type: ChangeRecord['type
 function regain(engine: Engine, why: string): void {
   const { state, emitter } = engine;
   const nowMs = state.meta.streamTimeMs;
-  const before = state.meta.sync;
-  const blindSince = Object.fromEntries(Object.entries(before).map(([key, sync]) => [key, sync.blindFromMs]));
+  const blindSince = new Map<string, number>();
+  for (const [key, sync] of Object.entries(state.meta.sync)) if (!sync.inSync) blindSince.set(key, sync.blindFromMs);
   const gained = refreshSync(state, emitter, nowMs, why);
   if (gained.length === 0) return;
   releaseHeld(engine);
   const pods = gained.filter((key) => key === 'pods' || key.startsWith('pods@'));
   if (pods.length === 0) return;
-  const blindMs = Math.max(...pods.map((key) => nowMs - (blindSince[key] ?? nowMs)));
+  const blindMs = Math.max(...pods.map((key) => nowMs - (blindSince.get(key) ?? nowMs)));
   for (const incident of state.tables.incidents.values()) {
     const due = state.timers.due(`recover/${incident.id}`);
     if (due !== undefined) state.timers.set(`recover/${incident.id}`, due + blindMs);

@@ -33,6 +33,8 @@ export function hashKey(key: string): number {
   return hash >>> 0;
 }
 
+const NO_KEYS: readonly string[] = [];
+
 /** Creates an empty table, or one that holds `entries`. */
 export function createTable<V>(entries: Iterable<readonly [string, V]> = []): Table<V> {
   let buckets: Map<string, V>[] = [new Map()];
@@ -40,8 +42,10 @@ export function createTable<V>(entries: Iterable<readonly [string, V]> = []): Ta
   let size = 0;
   let sorted: readonly string[] | undefined;
 
+  // Most tables have one bucket, and hashing a key costs more than finding it there.
+  const indexOf = (key: string): number => (buckets.length === 1 ? 0 : hashKey(key) & (buckets.length - 1));
   const writable = (key: string): Map<string, V> => {
-    const index = hashKey(key) & (buckets.length - 1);
+    const index = indexOf(key);
     let bucket = buckets[index] as Map<string, V>;
     if (shared[index]) {
       bucket = new Map(bucket);
@@ -50,7 +54,7 @@ export function createTable<V>(entries: Iterable<readonly [string, V]> = []): Ta
     }
     return bucket;
   };
-  const bucketOf = (key: string): Map<string, V> => buckets[hashKey(key) & (buckets.length - 1)] as Map<string, V>;
+  const bucketOf = (key: string): Map<string, V> => buckets[indexOf(key)] as Map<string, V>;
   const grow = (): void => {
     const old = buckets;
     buckets = Array.from({ length: old.length * 2 }, () => new Map<string, V>());
@@ -72,14 +76,14 @@ export function createTable<V>(entries: Iterable<readonly [string, V]> = []): Ta
       if (++size > buckets.length * KEYS_PER_BUCKET) grow();
     },
     delete(key) {
-      if (!bucketOf(key).has(key)) return false;
+      if (size === 0 || !bucketOf(key).has(key)) return false;
       writable(key).delete(key);
       size--;
       sorted = undefined;
       return true;
     },
     keys() {
-      sorted ??= buckets.flatMap((bucket) => [...bucket.keys()]).sort(byCodeUnit);
+      sorted ??= size === 0 ? NO_KEYS : buckets.flatMap((bucket) => [...bucket.keys()]).sort(byCodeUnit);
       return sorted;
     },
     *unsortedKeys() {

@@ -3,15 +3,25 @@
  * the containers of one pod, and a message is mostly the one that was read a moment ago.
  */
 
-/** A derivation from a view that is made once for each. A view is of one source at one moment. */
+/** What was derived from a view; `of` tells it from what a view inherits or was copied with. */
+interface Derived<V, T> {
+  readonly of: V;
+  readonly value: T;
+}
+
+/**
+ * A derivation from a view that is made once for each. A view is of one source at one moment, and what is derived lives in it: there is a
+ * view for nearly every record, and a WeakMap entry each costs the garbage collector more than the derivation.
+ */
 export function oncePerView<V extends object, T extends object>(derive: (view: V) => T): (view: V) => T {
-  const known = new WeakMap<V, T>();
+  const slot = Symbol('derived');
   return (view) => {
-    const before = known.get(view);
-    if (before !== undefined) return before;
-    const derived = derive(view);
-    known.set(view, derived);
-    return derived;
+    const holder = view as { [slot]?: Derived<V, T> };
+    const before = holder[slot];
+    if (before?.of === view) return before.value;
+    const value = derive(view);
+    holder[slot] = { of: view, value };
+    return value;
   };
 }
 
