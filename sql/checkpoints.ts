@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { StoreError, toStoreError } from './errors.ts';
 import type { Query } from './queries.ts';
 import { loadQuery, runCommand, runQuery } from './queries.ts';
+import { readStringRows } from './row-binary.ts';
 
 const MANIFESTS = loadQuery(import.meta.url, './queries/checkpoint-manifests.sql');
 const CHUNK_DATA = loadQuery(import.meta.url, './queries/checkpoint-chunk-data.sql');
@@ -20,8 +21,9 @@ const DELETE_MANIFESTS = loadQuery(import.meta.url, './queries/delete-manifests.
 
 /** Hard cap of a chunk's data, bytes of UTF-8 (design D4): what one turn of the event loop may parse. */
 export const MAX_CHUNK_BYTES = 1024 ** 2;
-/** Chunks that one query fetches: results are buffered whole by chDB, so 8 MiB at most. */
-const CHUNKS_A_QUERY = 8;
+/** Bytes and chunks that one query fetches: results are buffered whole by chDB, and ids travel in the URL. */
+const QUERY_BYTES = 8 * 1024 ** 2;
+const CHUNKS_A_QUERY = 500;
 /** Bytes and rows of one insert of chunks: few parts, and little memory. */
 const INSERT_BYTES = 4 * 1024 ** 2;
 const INSERT_ROWS = 1_000;
@@ -47,6 +49,8 @@ export interface ChunkRef {
   readonly bucket: number;
   /** checksumOf(data). */
   readonly checksum: string;
+  /** Of the data in UTF-8; older manifests do not say. */
+  readonly bytes?: number | undefined;
 }
 
 /** One checkpoint of one cluster. */
@@ -91,7 +95,7 @@ export interface Checkpoint {
 }
 
 /** sha256, hex, of what a chunk or a manifest says. */
-export function checksumOf(data: string): string {
+export function checksumOf(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
@@ -111,8 +115,6 @@ async function insert(client: ClickHouseClient, table: string, values: readonly 
 }
 
 function chunkRow({ clusterUid, id, table, bucket, data }: Chunk, nowMs: number) {
-  const bytes = Buffer.byteLength(data);
-  if (bytes > MAX_CHUNK_BYTES) throw new StoreError('PODTRAIL_QUERY_INVALID', `chunk ${id} of ${table} has ${bytes} bytes, more than ${MAX_CHUNK_BYTES}`);
   return { cluster_uid: clusterUid, chunk_id: id, table_name: table, bucket, checksum: checksumOf(data), written_time: nowMs, data };
 }
 
@@ -125,10 +127,13 @@ export async function writeChunks(client: ClickHouseClient, chunks: Iterable<Chu
   let rows: ReturnType<typeof chunkRow>[] = [];
   let bytes = 0;
   for (const chunk of chunks) {
+    const { id, table, bucket, data } = chunk;
+    const size = Buffer.byteLength(data);
+    if (size > MAX_CHUNK_BYTES) throw new StoreError('PODTRAIL_QUERY_INVALID', `chunk ${id} of ${table} has ${size} bytes, more than ${MAX_CHUNK_BYTES}`);
     const row = chunkRow(chunk, nowMs);
-    refs.push({ id: chunk.id, table: chunk.table, bucket: chunk.bucket, checksum: row.checksum });
+    refs.push({ id, table, bucket, checksum: row.checksum, bytes: size });
     rows.push(row);
-    bytes += chunk.data.length;
+    bytes += size;
     if (bytes >= INSERT_BYTES || rows.length >= INSERT_ROWS) {
       await insert(client, 'checkpoint_chunks', rows);
       rows = [];
@@ -160,7 +165,7 @@ export async function writeManifests(client: ClickHouseClient, manifests: readon
   await insert(client, 'checkpoint_manifests', rows);
 }
 
-const chunkRefs = z.array(z.object({ id: z.string(), table: z.string(), bucket: z.number(), checksum: z.string() }));
+const chunkRefs = z.array(z.object({ id: z.string(), table: z.string(), bucket: z.number(), checksum: z.string(), bytes: z.number().optional() }));
 const manifestRow = z.object({
   cluster_uid: z.string(),
   cluster: z.string(),
@@ -210,30 +215,48 @@ export async function readManifests(client: ClickHouseClient, clusterUids: reado
   return rows.flatMap((row) => decodeManifest(row) ?? []);
 }
 
+/** `refs` as they are fetched together. */
+function* groupsOf(refs: readonly ChunkRef[]): Generator<readonly ChunkRef[]> {
+  let group: ChunkRef[] = [];
+  let bytes = 0;
+  for (const ref of refs) {
+    const size = ref.bytes ?? MAX_CHUNK_BYTES;
+    if (group.length === CHUNKS_A_QUERY || (group.length > 0 && bytes + size > QUERY_BYTES)) {
+      yield group;
+      group = [];
+      bytes = 0;
+    }
+    group.push(ref);
+    bytes += size;
+  }
+  if (group.length > 0) yield group;
+}
+
+/** What is stored under these ids, by id. */
+async function fetchChunks(client: ClickHouseClient, clusterUid: string, refs: readonly ChunkRef[]): Promise<ReadonlyMap<string, Buffer>> {
+  const found = new Map<string, Buffer>();
+  try {
+    // exec and not query, which answers in text formats alone.
+    const { stream } = await client.exec({ query: CHUNK_DATA.sql, query_params: { cluster: clusterUid, ids: refs.map(({ id }) => id) } });
+    const parts: Buffer[] = [];
+    for await (const part of stream) parts.push(part);
+    for (const [id, data] of readStringRows(Buffer.concat(parts), 2)) if (id !== undefined && data !== undefined) found.set(id.toString(), data);
+  } catch (error) {
+    throw toStoreError(error, `query ${CHUNK_DATA.name}`);
+  }
+  return found;
+}
+
 /** The data of `refs` in their order; undefined where a chunk is missing or damaged. Yields to the event loop after each. */
 export async function readChunks(client: ClickHouseClient, clusterUid: string, refs: readonly ChunkRef[]): Promise<(string | undefined)[]> {
-  const found = new Map<string, string>();
-  for (let at = 0; at < refs.length; at += CHUNKS_A_QUERY) {
-    const ids = refs.slice(at, at + CHUNKS_A_QUERY).map(({ id }) => id);
-    try {
-      const query_params = { cluster: clusterUid, ids };
-      const result = await client.query({ query: CHUNK_DATA.sql, query_params, format: 'JSONEachRow' });
-      for await (const rows of result.stream<{ chunk_id: string; data: string }>()) {
-        for (const row of rows) {
-          const { chunk_id, data } = row.json();
-          found.set(chunk_id, data);
-          await setImmediate();
-        }
-      }
-    } catch (error) {
-      throw toStoreError(error, `query ${CHUNK_DATA.name}`);
+  const verified: (string | undefined)[] = [];
+  for (const group of groupsOf(refs)) {
+    const found = await fetchChunks(client, clusterUid, group);
+    for (const { id, checksum } of group) {
+      const data = found.get(id);
+      verified.push(data !== undefined && checksumOf(data) === checksum ? data.toString() : undefined);
+      await setImmediate();
     }
-  }
-  const verified = [];
-  for (const { id, checksum } of refs) {
-    const data = found.get(id);
-    verified.push(data !== undefined && checksumOf(data) === checksum ? data : undefined);
-    await setImmediate();
   }
   return verified;
 }

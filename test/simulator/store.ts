@@ -8,6 +8,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { columnsOf } from '../../sql/encode-row.ts';
 import { loadQuery } from '../../sql/queries.ts';
 import type { TableName } from '../../sql/rows.ts';
+import { stringRows } from '../helpers/row-binary.ts';
 import type { Machine, Trouble } from './machine.ts';
 import { NO_TROUBLE } from './machine.ts';
 import type { Random } from './random.ts';
@@ -97,7 +98,11 @@ export function createStore(random: Random): Store {
         async insert({ table, values }: { table: string; values: StoredRow[] }) {
           await call(() => insert(table, structuredClone(values)));
         },
-        async exec({ query, values }: { query: string; values: Readable }) {
+        async exec({ query, values, query_params = {} }: { query: string; values?: Readable; query_params?: Values }) {
+          if (values === undefined) {
+            const rows = await call(() => answer(query, query_params));
+            return { stream: Readable.from([stringRows(rows.map((row) => Object.values(row).map(String)))]) };
+          }
           const [, table = ''] = /^INSERT INTO (\w+) /.exec(query) ?? [];
           const columns = columnsOf(table as TableName);
           const chunks: Buffer[] = [];
@@ -163,7 +168,9 @@ function createAnswers(tableOf: (name: string) => Table, insert: (name: string, 
         .sort(newestFirst)
         .map(timed),
     'checkpoint-chunk-data': (values) =>
-      merged(tableOf('checkpoint_chunks')).filter((row) => row['cluster_uid'] === values['cluster'] && among(values, 'ids', row, 'chunk_id')),
+      merged(tableOf('checkpoint_chunks'))
+        .filter((row) => row['cluster_uid'] === values['cluster'] && among(values, 'ids', row, 'chunk_id'))
+        .map((row) => ({ chunk_id: row['chunk_id'], data: row['data'] })),
     'checkpoint-chunk-ids': (values) =>
       merged(tableOf('checkpoint_chunks'))
         .filter((row) => among(values, 'clusters', row, 'cluster_uid'))

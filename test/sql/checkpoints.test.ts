@@ -93,13 +93,38 @@ test('a checkpoint comes back as it was written', async () => {
   assert.deepEqual(damaged, []);
 });
 
-test('more chunks than one request holds come back in order', async () => {
-  const chunks = Array.from({ length: 30 }, (_, i) => chunk(`chunk ${i}`, 'objects.pods', i));
-  const refs = await writeChunks(store.client, chunks, NOW);
+/** The client, and how many chunks each request asked for. */
+function countRequests(): { readonly client: TestStore['client']; readonly asked: number[] } {
+  const asked: number[] = [];
+  const exec: TestStore['client']['exec'] = (params: Parameters<TestStore['client']['exec']>[0]) => {
+    asked.push(((params.query_params?.['ids'] ?? []) as readonly string[]).length);
+    return store.client.exec(params);
+  };
+  return { client: Object.assign(Object.create(store.client), { exec }), asked };
+}
+
+test('chunks come back in order, in as many requests as their bytes and number need', async () => {
+  const large = Array.from({ length: 9 }, (_, i) => chunk(`${i}`.repeat(MAX_CHUNK_BYTES), 'objects.pods', i));
+  const small = Array.from({ length: 600 }, (_, i) => chunk(`chunk ${i}`, 'timers', i));
+  const refs = await writeChunks(store.client, [...large, ...small], NOW);
+  const { client, asked } = countRequests();
+  const read = await readChunks(client, UID, refs);
+  assert.ok(read.every((data, index) => data === [...large, ...small][index]?.data));
+  assert.equal(read.length, 609);
+  assert.deepEqual(asked, [8, 500, 101]);
+});
+
+test('of chunks whose bytes an older manifest does not say, eight are read at once', async () => {
+  const chunks = Array.from({ length: 20 }, (_, i) => chunk(`chunk ${i}`, 'objects.pods', i));
+  const refs = (await writeChunks(store.client, chunks, NOW)).map(({ bytes: _, ...ref }) => ref);
+  await writeManifests(store.client, [manifest(1, refs)]);
+  const { client, asked } = countRequests();
+  const { checkpoint: read } = await loadCheckpoint(client, UID);
   assert.deepEqual(
-    await readChunks(store.client, UID, refs),
+    read?.data,
     chunks.map(({ data }) => data),
   );
+  assert.deepEqual(asked, [8, 8, 4]);
 });
 
 test('a chunk of 1 MiB is taken, a byte more is refused', async () => {
