@@ -8,10 +8,11 @@ import { createInterPodAffinity } from './inter-pod-affinity.ts';
 import { createNamedNodes, createNodeAffinity, createNodeName } from './node-affinity.ts';
 import { createNodePorts } from './node-ports.ts';
 import type { PodFacts } from './pod-facts.ts';
+import { textOf } from './reading.ts';
 import { createResourcesFit } from './resources-fit.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { addPod, removePod } from './scheduling-state.ts';
-import { createNodeUnschedulable, createTaintToleration } from './taint-toleration.ts';
+import { createKubeletTaints, createNodeUnschedulable, createTaintToleration } from './taint-toleration.ts';
 import { createTopologySpread } from './topology-spread.ts';
 import { createVolumeFilters } from './volumes.ts';
 
@@ -23,13 +24,13 @@ export interface Cycle {
   readonly rejection: Rejection | undefined;
 }
 
-/** Prepares the filters (PreFilter). Valid while the state changes only through assume and forget. */
+/** Prepares the filters (PreFilter), or the kubelet's for a pod that names its node. Valid while the state changes only through assume and forget. */
 export function createCycle(pod: PodFacts, state: SchedulingState): Cycle {
+  if (namesNode(pod)) return { pod, state, filters: kubeletFilters(pod), rejection: undefined };
   const volumes = createVolumeFilters(pod, state);
   const candidates: readonly (Filter | Rejection | undefined)[] = [
     createNamedNodes(pod),
     createNodeUnschedulable(pod),
-    createNodeName(pod),
     createTaintToleration(pod),
     createNodeAffinity(pod),
     createNodePorts(pod),
@@ -44,6 +45,17 @@ export function createCycle(pod: PodFacts, state: SchedulingState): Cycle {
     filters: candidates.filter((each): each is Filter => each !== undefined && !('kind' in each)),
     rejection: candidates.find((each): each is Rejection => each !== undefined && 'kind' in each),
   };
+}
+
+/** It is bound as soon as it is created: the scheduler never sees it. */
+export function namesNode({ pod }: PodFacts): boolean {
+  return (textOf(pod.spec.nodeName) ?? '') !== '';
+}
+
+/** What the kubelet of that node asks before it runs the pod: AdmissionCheck of pkg/scheduler/eventhandlers.go (v1.34). */
+function kubeletFilters(pod: PodFacts): readonly Filter[] {
+  const asked = [createNodeName(pod), createKubeletTaints(pod), createNodeAffinity(pod), createNodePorts(pod), createResourcesFit(pod)];
+  return asked.filter((each) => each !== undefined);
 }
 
 /** Puts a pod on a node and tells the filters. */

@@ -120,7 +120,7 @@ function fixFor(check: CheckId, nodes: readonly NodeFailures[], pod: PodFacts): 
   }
 }
 
-/** Replicas that admission lets in, and those beyond MAX_REPLICAS that nobody tried. */
+/** Replicas that admission lets in, and those beyond the limits of a pre-check that nobody tried. */
 export interface WantedReplicas {
   readonly replicas: number;
   readonly unplanned: number;
@@ -132,6 +132,7 @@ export function checkFit(schedule: Schedule, wanted: WantedReplicas, pod: PodFac
   const placed = schedule.placements.length;
   const evicting = schedule.placements.filter(({ victims }) => victims.length > 0);
   const request = formatRequest(pod.request.amounts);
+  if (desired === 0 && wanted.unplanned > 0) return unknown('fit', `the ${wanted.unplanned} replicas were not tried: there are too many in all`);
   if (desired === 0) return warned('fit', 'no replica is created, so none is placed', 'see the quota and limits checks');
   if (placed >= desired) {
     if (wanted.unplanned > 0)

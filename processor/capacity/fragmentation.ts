@@ -32,7 +32,10 @@ export interface FrontierPoint extends Mix {
   readonly nodes: number;
 }
 
-/** The largest shapes that fit now: free vectors that no other node exceeds in both, most cpu first. */
+/** Points of a frontier that are kept, most cpu first: nobody draws more. */
+const MAX_FRONTIER = 50;
+
+/** The largest shapes that fit now: free vectors that no other node exceeds in both, most cpu first, at most MAX_FRONTIER. */
 export function freeSpaceFrontier(frees: readonly Mix[]): readonly FrontierPoint[] {
   const sorted = [...frees].sort((a, b) => b.cpu - a.cpu || b.memory - a.memory);
   const frontier: Mix[] = [];
@@ -44,6 +47,7 @@ export function freeSpaceFrontier(frees: readonly Mix[]): readonly FrontierPoint
   }
   return frontier
     .filter(({ cpu, memory: least }) => cpu > 0 && least > 0)
+    .slice(0, MAX_FRONTIER)
     .map((point) => ({ cpu: point.cpu, memory: point.memory, nodes: frees.filter((free) => free.cpu >= point.cpu && free.memory >= point.memory).length }));
 }
 

@@ -4,7 +4,9 @@ import type { Fields } from './reading.ts';
 import { fieldsOf, listOf, textOf } from './reading.ts';
 import type { SchedulingCluster } from './scheduling-state.ts';
 import { labelOf } from './selectors.ts';
-import { planWorkload } from './workload.ts';
+import type { Steps } from './steps.ts';
+import { visitSteps } from './steps.ts';
+import { MAX_REPLICAS, planWorkload } from './workload.ts';
 
 /** Kinds of manifest that a check reads. */
 const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
@@ -22,13 +24,13 @@ const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
 };
 const CLUSTER_SCOPED: readonly string[] = ['PersistentVolume', 'StorageClass', 'PriorityClass', 'Namespace'];
 
-/** Objects that exist already win over those of the manifests. The namespace is for objects that name none. */
-export function withManifests(
+/** Objects that exist already win over those of the manifests. The namespace is for objects that name none. In steps of a few milliseconds. */
+export function* withManifestsSteps(
   cluster: SchedulingCluster,
   others: readonly KubeObject[],
   workloads: readonly { readonly workload: KubeObject; readonly namespace: string }[],
   options: { readonly namespace: string; readonly replicas?: number },
-): SchedulingCluster {
+): Steps<SchedulingCluster> {
   const added = new Map<Resource, Map<string, ProjectedObject>>();
   const add = (resource: Resource, object: KubeObject): void => {
     const there = added.get(resource) ?? new Map<string, ProjectedObject>();
@@ -40,6 +42,7 @@ export function withManifests(
   const overlaid: SchedulingCluster = {
     nodes: () => cluster.nodes(),
     pods: () => cluster.pods(),
+    unorderedPods: () => (cluster.unorderedPods ?? cluster.pods).call(cluster),
     podsOnNode: (name) => cluster.podsOnNode(name),
     inSync: (resource) => cluster.inSync(resource),
     object: (resource, ns, name) => cluster.object(resource, ns, name) ?? added.get(resource)?.get(keyOf(ns, name)),
@@ -54,17 +57,29 @@ export function withManifests(
     if (resource === 'persistentvolumeclaims') claims.push(placed);
     else add(resource, placed);
   }
-  for (const { workload, namespace: own } of workloads) claims.push(...claimsOf(workload, own, options.replicas));
-  for (const claim of claims) settleClaim(claim, overlaid, add);
+  let left = MAX_CLAIMS;
+  for (const { workload, namespace: own } of workloads) {
+    const made = claimsOf(workload, own, options.replicas, left);
+    left -= made.length;
+    for (const claim of made) claims.push(claim);
+    yield;
+  }
+  yield* visitSteps(claims, 100, (claim) => settleClaim(claim, overlaid, add));
   return overlaid;
 }
 
 const keyOf = (namespace: string, name: string): string => `${namespace}/${name}`;
 
-/** The claims that a StatefulSet's controller and ephemeral volumes create with each pod. */
-function claimsOf(workload: KubeObject, namespace: string, replicas: number | undefined): readonly KubeObject[] {
+/** Claims of all workloads together: manifests are untrusted, and more pods than this are not placed either. */
+const MAX_CLAIMS = 20_000;
+
+/** The claims that a StatefulSet's controller and ephemeral volumes create with each pod, at most `limit`. */
+function claimsOf(workload: KubeObject, namespace: string, replicas: number | undefined, limit: number): readonly KubeObject[] {
   const templates = listOf(fieldsOf(fieldsOf(workload)?.['spec'])?.['volumeClaimTemplates']);
-  return planWorkload(workload, namespace, replicas).pods.flatMap((pod) => [
+  const [sample] = planWorkload(workload, namespace, replicas, [], 1).pods;
+  const perPod = templates.length + listOf(sample?.spec.volumes).filter(({ ephemeral }) => fieldsOf(ephemeral) !== undefined).length;
+  if (perPod === 0) return [];
+  return planWorkload(workload, namespace, replicas, [], Math.min(MAX_REPLICAS, Math.floor(limit / perPod))).pods.flatMap((pod) => [
     ...templates.map((claim) => buildClaim(`${textOf(fieldsOf(claim['metadata'])?.['name'])}-${pod.metadata.name}`, namespace, claim['spec'])),
     ...listOf(pod.spec.volumes).flatMap((volume) => {
       const template = fieldsOf(fieldsOf(volume.ephemeral)?.['volumeClaimTemplate']);

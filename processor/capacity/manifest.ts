@@ -4,6 +4,7 @@
  */
 import type { KubeObject } from '../../collector/objects.ts';
 import { decodeObject } from './decode.ts';
+import { foreignWorkloads, groupOf, NATIVE_GROUPS, templateReference } from './foreign-templates.ts';
 import { KNOWN_FIELDS } from './known-fields.ts';
 import { parseQuantity } from './quantity.ts';
 import type { Fields } from './reading.ts';
@@ -50,6 +51,8 @@ interface Place {
   readonly problems: ManifestProblem[];
   /** Problems before this document. */
   readonly start: number;
+  /** Fields that Kubernetes does not know may be known to whoever defined the kind. */
+  readonly isLenient?: boolean;
 }
 
 function itemsOf(document: unknown): readonly { readonly value: unknown; readonly path: readonly (string | number)[] }[] {
@@ -66,6 +69,13 @@ function readObject(value: unknown, place: Place, workloads: KubeObject[], other
     return;
   }
   const object = decoded.value;
+  const foreign = foreignWorkloads(object);
+  for (const { workload, path } of foreign) {
+    const template = path.reduce<unknown>((at, key) => (at as Readonly<Record<string | number, unknown>>)[key], value);
+    if (templateReference(workload) === undefined) checkValue(template, 'PodTemplateSpec', { ...place, path: [...place.path, ...path], isLenient: true }, 0);
+    workloads.push(workload);
+  }
+  if (foreign.length > 0) return;
   if (isForeign(object)) {
     others.push(object);
     return;
@@ -93,13 +103,10 @@ const VERSIONS: Readonly<Record<(typeof WORKLOAD_KINDS)[number], string>> = {
   Job: 'batch/v1',
   CronJob: 'batch/v1',
 };
-/** Groups that serve them, or did: kubernetes.io/docs/reference/using-api/deprecation-guide. */
-const NATIVE_GROUPS: readonly string[] = ['', 'apps', 'batch', 'extensions'];
 
-/** Another group's kind of the same name, such as Volcano's Job: nothing is known of its fields. */
-function isForeign({ kind, apiVersion = '' }: KubeObject): boolean {
-  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
-  return isWorkload(kind) && !NATIVE_GROUPS.includes(group);
+/** Another group's kind of the same name, such as Volcano's Job: nothing is known of its fields but the pod templates in it. */
+function isForeign(object: KubeObject): boolean {
+  return isWorkload(object.kind) && !NATIVE_GROUPS.includes(groupOf(object));
 }
 
 function checkVersion({ kind, apiVersion = '' }: KubeObject, place: Place): void {
@@ -166,8 +173,8 @@ function checkValue(value: unknown, type: string, place: Place, depth: number): 
   }
   for (const [key, item] of Object.entries(fields)) {
     const field = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (field === undefined) report(below(key), `is not a known field of ${type}`);
-    else checkValue(item, field, below(key), depth + 1);
+    if (field !== undefined) checkValue(item, field, below(key), depth + 1);
+    else if (place.isLenient !== true) report(below(key), `is not a known field of ${type}`);
   }
 }
 

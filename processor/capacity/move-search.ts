@@ -3,6 +3,7 @@ import type { Amounts } from './amounts.ts';
 import { addAmounts, amountOf, copyAmounts, fitsInto, resourcesOf, subtractAmounts } from './amounts.ts';
 import type { DisruptionBudget } from './disruption-budget.ts';
 import { splitByBudget } from './disruption-budget.ts';
+import type { Filter } from './filter.ts';
 import type { Cycle } from './filters.ts';
 import { createCycle, failuresOn } from './filters.ts';
 import { reasonToStay } from './movable.ts';
@@ -44,6 +45,8 @@ interface Search {
   readonly state: SchedulingState;
   readonly budgets: readonly DisruptionBudget[];
   readonly cycles: Map<string, Cycle>;
+  /** The filters, of `wanted` and of the cycles, that count pods and so are told of moves. */
+  watching: Filter[];
   readonly moves: Move[];
   readonly moved: Set<PodFacts>;
   checks: number;
@@ -60,11 +63,13 @@ export function* searchSteps(
   budgets: readonly DisruptionBudget[],
   maxChecks: number,
 ): Steps<MoveSearch> {
+  const wanted = createCycle(pod, state);
   const search: Search = {
-    wanted: createCycle(pod, state),
+    wanted,
     state,
     budgets,
     cycles: new Map(),
+    watching: wanted.filters.filter(watches),
     moves: [],
     moved: new Set(),
     checks: maxChecks,
@@ -73,6 +78,7 @@ export function* searchSteps(
   };
   for (let moves = 1; moves <= MAX_EXACT_MOVES && search.checks > 0; moves += 1) {
     for (const target of targets) {
+      forgetCycles(search);
       yield* makeRoom(search, search.wanted, target, moves, () => record(search, target));
       yield;
     }
@@ -87,7 +93,7 @@ export function* searchSteps(
  * takes it at once, or that is made room on with the moves left. `done` is called with the state as it then is.
  */
 function* makeRoom(search: Search, cycle: Cycle, node: NodeState, moves: number, done: () => Steps<void>): Steps<void> {
-  for (const evicted of evictionsFrom(search, cycle.pod, node, moves)) {
+  for (const evicted of yield* evictionsFrom(search, cycle.pod, node, moves)) {
     if (search.checks <= 0) return;
     const spare = moves - evicted.length;
     yield* moveAll(search, evicted, node, spare, done);
@@ -129,7 +135,7 @@ function isSettled({ best, moves, checks }: Search, pods: readonly PodFacts[]): 
 }
 
 /** Checks between two steps: a few milliseconds. */
-const CHECKS_A_STEP = 2_000;
+const CHECKS_A_STEP = 500;
 
 /** So many checks were made that others get a turn. */
 function isTurn(search: Search): boolean {
@@ -156,16 +162,27 @@ function* carryOut(search: Search, move: Move, then: () => Steps<void>): Steps<v
   shift(search, pod, to, from);
 }
 
+/** Counts as a check, and one more for every UPDATES_A_CHECK filters that are told. */
 function shift(search: Search, pod: PodFacts, from: NodeState, to: NodeState): void {
   removePod(from, pod);
   addPod(to, pod);
-  for (const { filters } of [search.wanted, ...search.cycles.values()]) {
-    for (const filter of filters) {
-      filter.update?.(pod, from, -1);
-      filter.update?.(pod, to, 1);
-    }
+  for (const filter of search.watching) {
+    filter.update?.(pod, from, -1);
+    filter.update?.(pod, to, 1);
   }
+  search.checks -= 1 + Math.floor(search.watching.length / UPDATES_A_CHECK);
 }
+const UPDATES_A_CHECK = 8;
+
+const watches = (filter: Filter): boolean => filter.update !== undefined;
+
+/** Cycles of pods that are looked at no more would have to be told of every move. Only between targets: nobody holds one then. */
+function forgetCycles(search: Search): void {
+  if (search.cycles.size < MAX_CYCLES) return;
+  search.cycles.clear();
+  search.watching = search.wanted.filters.filter(watches);
+}
+const MAX_CYCLES = 32;
 
 /** Records the plan if the pod fits now and nothing cheaper is known. */
 function* record(search: Search, node: NodeState): Steps<void> {
@@ -207,30 +224,41 @@ function cycleOf(search: Search, pod: PodFacts): Cycle {
   if (known !== undefined) return known;
   const cycle = createCycle(asUnassigned(pod), search.state);
   search.cycles.set(key, cycle);
+  search.watching.push(...cycle.filters.filter(watches));
   return cycle;
 }
 
-/** Sets of up to `moves` movable pods whose going would leave room for `pod`, cheapest first; of interchangeable pods the first only. */
-function evictionsFrom(search: Search, pod: PodFacts, node: NodeState, moves: number): readonly (readonly PodFacts[])[] {
+/**
+ * Sets of up to `moves` movable pods whose going would leave room for `pod`, cheapest first; of interchangeable pods the first only. What
+ * is looked at for them counts as checks, TRIES_A_CHECK for one, so that a node full of small pods cannot outlast the search's limit.
+ */
+function* evictionsFrom(search: Search, pod: PodFacts, node: NodeState, moves: number): Steps<readonly (readonly PodFacts[])[]> {
   const { amounts } = pod.request;
   if (node.exclusion !== undefined || !fitsInto(amounts, subtractAmounts(node.allocatable, node.staying))) return [];
   const candidates = movableOn(search, node);
   const sets: PodFacts[][] = [];
-  const extend = (chosen: readonly PodFacts[], from: number, freed: Amounts): void => {
+  let tries = 0;
+  function* extend(chosen: readonly PodFacts[], from: number, freed: Amounts): Steps<void> {
     if (chosen.length > 0 && fitsInto(amounts, freed)) sets.push([...chosen]);
     if (chosen.length === moves) return;
-    for (let index = from; index < candidates.length; index += 1) {
+    for (let index = from; index < candidates.length && search.checks > 0; index += 1) {
       const next = candidates[index];
+      tries += 1;
+      if (tries % TRIES_A_CHECK === 0) search.checks -= 1;
       if (next === undefined || isRepetition(candidates, index, chosen)) continue;
       if (chosen.length + 1 === moves && !covers(amounts, freed, next)) continue;
       const more = copyAmounts(freed);
       addAmounts(more, next.request.amounts);
-      extend([...chosen, next], index + 1, more);
+      yield* extend([...chosen, next], index + 1, more);
     }
-  };
-  extend([], 0, addFree(node));
+    if (isTurn(search)) yield;
+  }
+  yield* extend([], 0, addFree(node));
   return sets.sort((a, b) => compareCosts(costOf(a), costOf(b)));
 }
+
+/** A look at a candidate takes about this fraction of a check. */
+const TRIES_A_CHECK = 10;
 
 /** allocatable − requested, negative where a node is overcommitted. */
 function addFree({ allocatable, requested }: NodeState): Amounts {
@@ -265,7 +293,8 @@ function* buildGreedily(search: Search, targets: readonly NodeState[], checks: n
   let best: Plan | undefined;
   search.checks = Math.max(search.checks, checks);
   for (const target of targets) {
-    const plan = search.checks <= 0 ? undefined : emptyGreedily(search, target);
+    forgetCycles(search);
+    const plan = search.checks <= 0 ? undefined : yield* emptyGreedily(search, target);
     if (plan !== undefined && (best === undefined || plan.moves.length < best.moves.length)) best = plan;
     yield;
   }
@@ -273,7 +302,7 @@ function* buildGreedily(search: Search, targets: readonly NodeState[], checks: n
 }
 const GREEDY_CHECKS = 200_000;
 
-function emptyGreedily(search: Search, target: NodeState): Plan | undefined {
+function* emptyGreedily(search: Search, target: NodeState): Steps<Plan | undefined> {
   const moves: Move[] = [];
   const queue = [...movableOn(search, target)].reverse();
   while (!accepts(search, search.wanted, target) && moves.length < MAX_HEURISTIC_MOVES) {
@@ -281,6 +310,7 @@ function emptyGreedily(search: Search, target: NodeState): Plan | undefined {
     if (pod === undefined) break;
     const cycle = cycleOf(search, pod);
     const to = search.state.nodes.find((node) => node !== target && accepts(search, cycle, node));
+    if (isTurn(search)) yield;
     if (to === undefined || splitByBudget([...moves.map((move) => move.pod), pod], search.budgets).violating.length > 0) continue;
     moves.push({ pod, from: target, to, freeBefore: freeOf(to) });
     shift(search, pod, target, to);

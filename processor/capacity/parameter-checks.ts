@@ -17,7 +17,7 @@ interface Finding {
 /** Checks the pod template; the pod is one as planned, before admission. */
 export function checkParameters(pod: Pod, startupMs: StartupTimes): CheckResult {
   const containers = [...listOf(pod.spec.initContainers), ...listOf(pod.spec.containers)];
-  const findings = [...containers.flatMap((container) => checkContainer(pod, container, startupMs)), ...checkVolumes(pod)];
+  const findings = [...containers.flatMap((container) => checkContainer(pod, container, startupMs)), ...checkVolumes(pod), ...checkScheduling(pod)];
   const details = findings.map(({ text }) => text);
   const first = findings.find(({ grave }) => grave) ?? findings[0];
   if (first === undefined) return passed('parameters', 'probes, ports, mounts, commands and resources are consistent');
@@ -192,3 +192,21 @@ function checkVolumes(pod: Pod): readonly Finding[] {
       })),
   );
 }
+
+/** What keeps the default scheduler from placing the pod, however much fits. */
+function checkScheduling({ spec }: Pod): readonly Finding[] {
+  const gates = listOf(spec.schedulingGates).flatMap(({ name }) => textOf(name) ?? []);
+  const scheduler = textOf(spec['schedulerName']) || DEFAULT_SCHEDULER;
+  const findings: Finding[] = [];
+  if (gates.length > 0) {
+    const text = `the pods wait for their scheduling gates (${gates.join(', ')}): nothing places them before; the other checks are for then`;
+    findings.push({ grave: false, text, fix: 'have whoever set the gates take them off' });
+  }
+  if (scheduler !== DEFAULT_SCHEDULER) {
+    const text = `scheduler ${scheduler} places the pods; the checks follow ${DEFAULT_SCHEDULER}`;
+    findings.push({ grave: false, text, fix: 'see to it that it runs, or leave schedulerName out' });
+  }
+  return findings;
+}
+
+const DEFAULT_SCHEDULER = 'default-scheduler';

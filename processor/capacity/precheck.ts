@@ -2,35 +2,37 @@
  * The pre-check: would these manifests run on this cluster, and if not, why and what would help. Pure: the caller brings the cluster's
  * objects and what podtrail remembers of the fleet.
  */
-import type { KubeObject, Node, Pod, ResourceQuota } from '../../collector/objects.ts';
-import { admitPod } from './admission.ts';
+import type { KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota } from '../../collector/objects.ts';
+import { admitSteps } from './admit-replicas.ts';
 import { buildStateSteps } from './capacity-state.ts';
 import type { CheckResult, CheckStatus } from './check.ts';
 import { CHECKS, failed, passed, unknown, worstOf } from './check.ts';
 import { readBudgets } from './disruption-budget.ts';
 import { createCycle } from './filters.ts';
+import type { TemplateReference } from './foreign-templates.ts';
+import { templateReference } from './foreign-templates.ts';
 import { checkFilters, checkFit, collectFailures } from './fit-checks.ts';
 import type { Knowledge } from './history-checks.ts';
 import { checkClusterHealth, checkContainerHistory, checkImageHistory } from './history-checks.ts';
 import type { ManifestProblem, Manifests } from './manifest.ts';
-import { withManifests } from './manifest-overlay.ts';
+import { withManifestsSteps } from './manifest-overlay.ts';
 import { checkParameters } from './parameter-checks.ts';
+import type { PodFacts } from './pod-facts.ts';
 import { podFacts } from './pod-facts.ts';
-import type { QuotaLedger, QuotaRefusal } from './quota.ts';
+import type { QuotaLedger } from './quota.ts';
 import { createQuotaLedger } from './quota.ts';
-import { compareText, fieldsOf } from './reading.ts';
+import { compareText, fieldsOf, integerOf } from './reading.ts';
 import { referencesOf } from './references.ts';
 import { remedySteps } from './remedy.ts';
-import type { OldPod } from './rollout.ts';
-import { allowancesOf, podsOfWorkload, rollOutSteps } from './rollout.ts';
+import { podsOfWorkload, rollOutSteps } from './rollout.ts';
 import type { Schedule } from './schedule.ts';
 import { scheduleSteps } from './schedule.ts';
 import type { SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { startupTimes } from './startup-times.ts';
 import type { Steps } from './steps.ts';
-import { finish } from './steps.ts';
+import { finish, visitSteps } from './steps.ts';
 import type { WorkloadPlan } from './workload.ts';
-import { planWorkload } from './workload.ts';
+import { MAX_REPLICAS, planWorkload } from './workload.ts';
 
 export interface PrecheckOptions {
   /** Overrides the replicas of every workload, ≥ 0; more than MAX_REPLICAS of workload.ts are not placed one by one. */
@@ -78,14 +80,19 @@ export function* precheckSteps(
   options: PrecheckOptions = {},
 ): Steps<PrecheckReport> {
   const namespace = options.namespace ?? 'default';
-  const planned = manifests.workloads.map((workload) => ({ workload, namespace: workload.metadata.namespace || namespace }));
-  const overlaid = withManifests(cluster, manifests.others, planned, { namespace, replicas: options.replicas });
+  const named = manifests.workloads.map((workload) => ({ workload, namespace: workload.metadata.namespace || namespace }));
+  const wanted = named.map((each) => ({ ...each, workload: withTemplate(each.workload, each.namespace, named, cluster) }));
+  const overlaid = yield* withManifestsSteps(cluster, manifests.others, wanted, { namespace, replicas: options.replicas });
   const state = yield* buildStateSteps(overlaid);
   yield;
   const ledgers = createLedgers(overlaid);
   const workloads: WorkloadVerdict[] = [];
-  for (const each of planned) {
-    workloads.push(yield* checkWorkload(each.workload, each.namespace, { state, knowledge, options, ledger: ledgers(each.namespace) }));
+  let left = MAX_PODS;
+  for (const { workload, namespace: own } of wanted) {
+    const limit = Math.min(left, MAX_REPLICAS);
+    const verdict = yield* checkWorkload(workload, own, { state, knowledge, options, ledger: ledgers(own), limit });
+    left -= Math.min(limit, verdict.replicas);
+    workloads.push(verdict);
   }
   // Where nothing makes pods, nothing was checked.
   const checked = workloads.length === 0 ? 'unknown' : worstOf(workloads.map((each) => each.status));
@@ -93,11 +100,42 @@ export function* precheckSteps(
   return { status, workloads, problems: manifests.problems };
 }
 
+/** Pods of all workloads together that are placed one by one: more are `unknown`. Manifests are untrusted. */
+const MAX_PODS = 20_000;
+
+/** Node checks of the remedy of one workload: some tenths of a second. */
+const MAX_CHECKS = 100_000;
+
+interface WantedWorkload {
+  readonly workload: KubeObject;
+  readonly namespace: string;
+}
+
+/** With the template of the workload it refers to, by the manifests, else by the cluster; unchanged where that is not known. */
+function withTemplate(workload: KubeObject, namespace: string, named: readonly WantedWorkload[], cluster: SchedulingCluster): KubeObject {
+  const reference = templateReference(workload);
+  if (reference === undefined) return workload;
+  const isReferred = (each: WantedWorkload): boolean =>
+    each.namespace === namespace && each.workload.kind === reference.kind && each.workload.metadata.name === reference.name;
+  const referred = named.find(isReferred)?.workload ?? storedWorkload(reference, namespace, cluster);
+  const spec = fieldsOf(fieldsOf(referred)?.['spec']);
+  if (spec?.['template'] === undefined) return workload;
+  return { ...workload, spec: { selector: spec['selector'], ...fieldsOf(fieldsOf(workload)?.['spec']), template: spec['template'] } } as KubeObject;
+}
+
+function storedWorkload({ kind, name }: TemplateReference, namespace: string, cluster: SchedulingCluster): ProjectedObject | undefined {
+  const resources: Readonly<Partial<Record<string, Resource>>> = { Deployment: 'deployments', ReplicaSet: 'replicasets' };
+  const resource = Object.hasOwn(resources, kind) ? resources[kind] : undefined;
+  return resource === undefined ? undefined : cluster.object(resource, namespace, name);
+}
+
 interface Context {
   readonly state: SchedulingState;
   readonly knowledge: Knowledge;
   readonly options: PrecheckOptions;
   readonly ledger: QuotaLedger;
+  /** Pods that may still be planned. */
+  readonly limit: number;
 }
 
 /** One ledger a namespace, opened at first use. */
@@ -115,23 +153,25 @@ function createLedgers(cluster: SchedulingCluster): (namespace: string) => Quota
 
 function* checkWorkload(workload: KubeObject, namespace: string, context: Context): Steps<WorkloadVerdict> {
   const { state, knowledge, options } = context;
-  const plan = planWorkload(workload, namespace, options.replicas, daemonNodes(workload, namespace, state));
+  const reference = templateReference(workload);
+  if (reference !== undefined) return withoutTemplate(workload, namespace, reference);
+  const plan = planWorkload(workload, namespace, options.replicas, daemonNodes(workload, namespace, state), context.limit);
   const old = podsOfWorkload(plan.kind, namespace, plan.name, state);
   yield;
-  const admission = admitAll(workload, plan, old, context);
+  const admission = yield* admitSteps(workload, plan, old, state.cluster, context.ledger);
   yield;
-  const sample = podFacts(admission.sample);
+  const { sample } = admission;
   const cycle = createCycle(sample, state);
   yield;
   const before = collectFailures(cycle);
   yield;
   const scheduleOptions = { identical: plan.identical, spreadSelector: plan.spreadSelector, budgets: readBudgets(state.cluster) };
-  const pods = admission.admitted.map(podFacts);
+  const pods = yield* ungatedSteps(admission.admitted);
   const schedule = yield* old.length === 0 ? scheduleSteps(pods, state, scheduleOptions) : rollOutSteps(workload, pods, old, state, scheduleOptions);
   const [pending] = schedule.pending;
   const after = pending === undefined ? [] : collectFailures(createCycle(pending, state));
   yield;
-  const remedy = pending === undefined ? undefined : yield* remedySteps(pending.pod, state, { copies: schedule.pending.length });
+  const remedy = pending === undefined ? undefined : yield* remedySteps(pending.pod, state, { copies: schedule.pending.length, maxChecks: MAX_CHECKS });
   const past = knowledge.containerPast?.(plan.kind, namespace, plan.name);
   const startupMs = startupTimes(old.map(({ pod }) => pod));
   const checks = [
@@ -139,13 +179,32 @@ function* checkWorkload(workload: KubeObject, namespace: string, context: Contex
     admission.quota,
     admission.limits,
     ...checkFilters(before, after, sample),
-    checkReferences(admission.sample, state.cluster),
-    checkParameters(plan.pods[0] ?? admission.sample, startupMs),
-    checkImageHistory(admission.sample, knowledge),
-    checkContainerHistory(admission.sample, past),
+    checkReferences(sample.pod, state.cluster),
+    checkParameters(plan.pods[0] ?? sample.pod, startupMs),
+    checkImageHistory(sample.pod, knowledge),
+    checkContainerHistory(sample.pod, past),
     checkClusterHealth(namespace, state, knowledge),
   ];
   return describe(plan, schedule, checks, old.length > 0);
+}
+
+/** As they are scheduled once their gates are gone; the check of parameters names the gates. */
+function* ungatedSteps(pods: readonly PodFacts[]): Steps<readonly PodFacts[]> {
+  if (pods[0]?.pod.spec.schedulingGates === undefined) return pods;
+  const ungated: PodFacts[] = [];
+  yield* visitSteps(pods, 50, ({ pod }) => {
+    const { schedulingGates: _gates, ...spec } = pod.spec;
+    ungated.push(podFacts({ ...pod, spec }));
+  });
+  return ungated;
+}
+
+/** Nothing can be said of pods whose template stands in an object that nobody knows. */
+function withoutTemplate({ kind, metadata, ...workload }: KubeObject, namespace: string, reference: TemplateReference): WorkloadVerdict {
+  const reason = `its pods have the template of ${reference.kind} ${namespace}/${reference.name}, which is neither in the manifests nor in the cluster`;
+  const replicas = integerOf(fieldsOf((workload as { readonly spec?: unknown }).spec)?.['replicas']) ?? 1;
+  const checks = CHECKS.map((check) => unknown(check, reason));
+  return { kind, namespace, name: metadata.name, update: false, replicas, placed: 0, placements: [], message: '', nodes: [], status: 'unknown', checks };
 }
 
 function describe(plan: WorkloadPlan, schedule: Schedule, checks: readonly CheckResult[], update: boolean): WorkloadVerdict {
@@ -183,78 +242,6 @@ function daemonNodes(workload: KubeObject, namespace: string, state: SchedulingS
     const asked = cycle.filters.filter(({ plugin }) => plugin === 'NodeName' || plugin === 'NodeAffinity' || plugin === 'TaintToleration');
     return own !== undefined && asked.every((filter) => filter.check(own).length === 0) ? [node] : [];
   });
-}
-
-interface AdmissionOutcome {
-  /** A replica as the API server would store it: the first one, or what it would be. */
-  readonly sample: Pod;
-  readonly admitted: readonly Pod[];
-  readonly quota: CheckResult;
-  readonly limits: CheckResult;
-}
-
-/** Admission of the replicas in order; an update gives back what the old pods were charged as they go. */
-function admitAll(workload: KubeObject, plan: WorkloadPlan, old: readonly OldPod[], { state, ledger }: Context): AdmissionOutcome {
-  const total = plan.pods.length;
-  let sample: Pod = emptyPod(plan);
-  let [refusal, refusals]: [QuotaRefusal | undefined, readonly string[]] = [undefined, []];
-  const admitted: Pod[] = [];
-  for (const [index, planned] of plan.pods.entries()) {
-    const admission = admitPod(planned, state.cluster);
-    if (index === 0) {
-      sample = admission.pod;
-      refusal = startUpdate(workload, sample, old, total, ledger);
-    }
-    refusals = admission.refusals;
-    if (refusals.length === 0) refusal ??= ledger.charge(admission.pod);
-    if (refusals.length > 0 || refusal !== undefined) break;
-    admitted.push(admission.pod);
-  }
-  if (state.cluster.objects === undefined) {
-    return { sample, admitted, quota: unknown('quota', 'quotas cannot be read'), limits: unknown('limits', 'LimitRanges cannot be read') };
-  }
-  const [first] = refusals;
-  return {
-    sample,
-    admitted,
-    quota:
-      refusal === undefined
-        ? passed('quota', `quotas allow all ${total} replicas`)
-        : failed('quota', `${admitted.length} of ${total} replicas are created: ${refusal.message}`, quotaFix(refusal)),
-    limits:
-      first === undefined
-        ? passed('limits', 'within the LimitRanges of the namespace')
-        : failed('limits', first, 'set requests and limits within the LimitRange', refusals),
-  };
-}
-
-/** With maxUnavailable 0 a new pod has to be admitted beside all the old ones; after that they make room for each other. */
-function startUpdate(workload: KubeObject, sample: Pod, old: readonly OldPod[], total: number, ledger: QuotaLedger): QuotaRefusal | undefined {
-  if (old.length === 0) return undefined;
-  if (allowancesOf(workload, total).unavailable === 0) {
-    const refusal = ledger.charge(sample);
-    if (refusal !== undefined) return refusal;
-    ledger.release(sample);
-  }
-  for (const { pod } of old) ledger.release(pod.pod);
-  return undefined;
-}
-
-function quotaFix({ quota, message }: QuotaRefusal): string {
-  return message.startsWith('failed quota')
-    ? `set ${message.replace(/^.*must specify /, '')}`
-    : `raise ResourceQuota ${quota}, lower the requests, or use fewer replicas`;
-}
-
-/** Stands in for a workload with no replicas at all. */
-function emptyPod({ namespace, name }: WorkloadPlan): Pod {
-  return {
-    kind: 'Pod',
-    apiVersion: 'v1',
-    metadata: { name, namespace, uid: `planned/${namespace}/${name}`, resourceVersion: '0' },
-    spec: { containers: [] },
-    status: {},
-  };
 }
 
 /** Whether what the pod refers to exists; only names are known, and those only where they are collected. */

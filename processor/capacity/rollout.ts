@@ -70,12 +70,15 @@ function leave(old: OldPod | undefined): void {
 export function allowancesOf(workload: KubeObject, desired: number): { readonly surge: number; readonly unavailable: number } {
   const { kind } = workload;
   const spec = fieldsOf(fieldsOf(workload)?.['spec']) ?? {};
-  const strategy = fieldsOf(spec[kind === 'Deployment' ? 'strategy' : 'updateStrategy']);
+  const strategy = fieldsOf(spec[kind === 'Deployment' || kind === 'Rollout' ? 'strategy' : 'updateStrategy']);
   const rolling = fieldsOf(strategy?.['rollingUpdate']);
   const share = (value: unknown, fallback: string, round: (value: number) => number): number => resolve(value ?? fallback, desired, round);
-  if (kind === 'Deployment' && textOf(strategy?.['type']) !== 'Recreate') {
-    const surge = share(rolling?.['maxSurge'], '25%', Math.ceil);
-    const unavailable = share(rolling?.['maxUnavailable'], '25%', Math.floor);
+  // Argo Rollouts: the new pods of a blue-green update stand beside all the old ones, those of a canary replace them as a Deployment's do.
+  if (kind === 'Rollout' && fieldsOf(strategy?.['blueGreen']) !== undefined) return { surge: desired, unavailable: 0 };
+  if (kind === 'Rollout' || (kind === 'Deployment' && textOf(strategy?.['type']) !== 'Recreate')) {
+    const bounds = kind === 'Rollout' ? fieldsOf(strategy?.['canary']) : rolling;
+    const surge = share(bounds?.['maxSurge'], '25%', Math.ceil);
+    const unavailable = share(bounds?.['maxUnavailable'], '25%', Math.floor);
     return surge + unavailable === 0 ? { surge, unavailable: 1 } : { surge, unavailable };
   }
   if (kind === 'StatefulSet') return { surge: 0, unavailable: Math.max(1, share(rolling?.['maxUnavailable'], '1', Math.floor)) };

@@ -2,16 +2,16 @@
 import type { DisruptionBudget } from './disruption-budget.ts';
 import type { FilterFailure } from './filter.ts';
 import type { Cycle } from './filters.ts';
-import { assume, createCycle, firstFailuresOn, forget } from './filters.ts';
+import { assume, createCycle, firstFailuresOn, forget, namesNode } from './filters.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { preemptionSteps } from './preemption.ts';
-import { compareText } from './reading.ts';
+import { compareText, listOf } from './reading.ts';
 import type { Scorer } from './score.ts';
 import { createScorer } from './score.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import type { Selector } from './selectors.ts';
 import type { Steps } from './steps.ts';
-import { finish } from './steps.ts';
+import { finish, visitSteps } from './steps.ts';
 
 export interface ScheduleOptions {
   /** What the owner of the pods selects, for the scheduler's default spreading. */
@@ -45,17 +45,20 @@ export function schedulePods(pods: readonly PodFacts[], state: SchedulingState, 
   return finish(scheduleSteps(pods, state, options));
 }
 
-/** As schedulePods, a pod a step. The state must not change before it is done. */
+/** As schedulePods, in steps of a few milliseconds. The state must not change before it is done. */
 export function* scheduleSteps(pods: readonly PodFacts[], state: SchedulingState, options: ScheduleOptions): Steps<Schedule> {
   const placements: Placement[] = [];
   const pending: PodFacts[] = [];
   let search: Search | undefined;
   for (const pod of pods) {
-    if (options.identical && pending.length > 0) {
+    if (isGated(pod) || (options.identical && pending.length > 0)) {
       pending.push(pod);
       continue;
     }
-    search = options.identical && search !== undefined ? search : createSearch(pod, state, options);
+    if (!options.identical || search === undefined) {
+      search = createSearch(pod, state, options);
+      yield;
+    }
     const placement = yield* placeOne(search, pod, options);
     if (placement === undefined) pending.push(pod);
     else placements.push(placement);
@@ -63,10 +66,18 @@ export function* scheduleSteps(pods: readonly PodFacts[], state: SchedulingState
   }
   const first = pending[0];
   if (first === undefined) return { placements, pending, failures: new Map(), message: '', reasons: new Map() };
+  if (isGated(first)) return { placements, pending, failures: new Map(), message: GATED, reasons: new Map() };
   const cycle = createCycle(first, state);
   const failures = new Map(state.nodes.map((node) => [node.name, firstFailuresOn(cycle, node)]));
   const reasons = countReasons(failures.values());
   return { placements, pending, failures, reasons, message: messageOf(cycle, reasons) };
+}
+
+/** What the API server says of a pod with scheduling gates (pkg/registry/core/pod/strategy.go, v1.34). */
+const GATED = 'Scheduling is blocked due to non-empty scheduling gates';
+
+function isGated({ pod }: PodFacts): boolean {
+  return listOf(pod.spec['schedulingGates']).length > 0;
 }
 
 /** Takes the placed pods off their nodes and puts the victims back. */
@@ -92,18 +103,24 @@ function createSearch(pod: PodFacts, state: SchedulingState, options: ScheduleOp
 
 function* placeOne(search: Search, pod: PodFacts, options: ScheduleOptions): Steps<Placement | undefined> {
   const { cycle, scorer } = search;
-  const feasible = cycle.state.nodes.filter((node) => isFeasible(search, node));
+  const feasible: NodeState[] = [];
+  yield* visitSteps(cycle.state.nodes, NODES_A_STEP, (each) => {
+    if (isFeasible(search, each)) feasible.push(each);
+  });
   const node = feasible.length === 0 ? undefined : choose(feasible, scorer);
   if (node !== undefined) {
     move(search, pod, node, 1);
     return { pod, node, victims: [] };
   }
-  const preemption = options.budgets === undefined ? undefined : yield* preemptionSteps(cycle, options.budgets);
+  const preemption = options.budgets === undefined || namesNode(pod) ? undefined : yield* preemptionSteps(cycle, options.budgets);
   if (preemption === undefined) return undefined;
   for (const victim of preemption.victims) move(search, victim, preemption.node, -1);
   move(search, pod, preemption.node, 1);
   return { pod, node: preemption.node, victims: preemption.victims };
 }
+
+/** Nodes that are asked between two steps: a few milliseconds. */
+const NODES_A_STEP = 1_000;
 
 function isFeasible(search: Search, node: NodeState): boolean {
   const known = search.feasible.get(node);

@@ -10,12 +10,12 @@ import type { AffinityTerm, PodFacts } from './pod-facts.ts';
 import { termMatches } from './pod-facts.ts';
 import { podRequest } from './pod-request.ts';
 import { listOf } from './reading.ts';
-import type { NodeState } from './scheduling-state.ts';
+import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import type { Selector } from './selectors.ts';
 import { labelOf } from './selectors.ts';
 import { countUnpreferred } from './taint-toleration.ts';
 import type { SpreadConstraint } from './topology-spread.ts';
-import { compileConstraints, compileInclusion, countMatching } from './topology-spread.ts';
+import { compileConstraints, compileInclusion, isCounted } from './topology-spread.ts';
 
 const MAX_SCORE = 100;
 
@@ -131,21 +131,22 @@ function createSpreadScore(cycle: Cycle, spreadSelector: Selector | undefined): 
   const requireAll = listOf(pod.pod.spec.topologySpreadConstraints).length > 0;
   const included = constraints.map((constraint) => compileInclusion(pod, [constraint]));
   const isIgnored = (node: NodeState): boolean => requireAll && constraints.some(({ topologyKey }) => labelOf(node.labels, topologyKey) === undefined);
-  const countOn = createMatchCounts(pod.namespace, constraints);
-  const domainCount = (index: number, topologyKey: string, value: string): number => {
-    let count = 0;
+  const countOn = createMatchCounts(pod.namespace, constraints, state);
+  const countDomains = (index: number, topologyKey: string, domains: Map<string, number>): void => {
     for (const node of state.nodes) {
-      if (labelOf(node.labels, topologyKey) !== value || isIgnored(node) || !included[index]?.(node, 0)) continue;
-      count += countOn.get(index, node);
+      const value = labelOf(node.labels, topologyKey);
+      const known = value === undefined ? undefined : domains.get(value);
+      if (value === undefined || known === undefined || isIgnored(node) || !included[index]?.(node, 0)) continue;
+      domains.set(value, known + countOn.get(index, node));
     }
-    return count;
   };
   const score = (feasible: readonly NodeState[]): readonly number[] => {
     const counted = feasible.filter((node) => !isIgnored(node));
     const weighted = constraints.map(({ topologyKey, maxSkew }, index) => {
       const values = new Set(counted.map((node) => labelOf(node.labels, topologyKey) ?? ''));
       const size = topologyKey === HOSTNAME ? counted.length : values.size;
-      const perValue = new Map(topologyKey === HOSTNAME ? [] : [...values].map((value) => [value, domainCount(index, topologyKey, value)] as const));
+      const perValue = new Map([...values].map((value) => [value, 0]));
+      if (topologyKey !== HOSTNAME) countDomains(index, topologyKey, perValue);
       return { topologyKey, skew: maxSkew - 1, weight: Math.log(size + 2), perValue };
     });
     const raw = feasible.map((node) => {
@@ -173,23 +174,21 @@ function invert(raw: readonly (number | undefined)[]): readonly number[] {
   });
 }
 
-/** Matching pods by constraint and node: counted at first sight, then kept up to date. */
-function createMatchCounts(namespace: string, constraints: readonly SpreadConstraint[]) {
-  const counts = constraints.map(() => new Map<NodeState, number>());
+/** Matching pods of the namespace by constraint and node. */
+function createMatchCounts(namespace: string, constraints: readonly SpreadConstraint[], { index: pods }: SchedulingState) {
+  const counts = constraints.map(({ selector }) => {
+    const onNode = new Map<NodeState, number>();
+    for (const [pod, node] of pods.inNamespace(namespace)) if (isCounted(pod, selector)) onNode.set(node, (onNode.get(node) ?? 0) + 1);
+    return onNode;
+  });
   return {
-    get(index: number, node: NodeState): number {
-      const [known, constraint] = [counts[index], constraints[index]];
-      if (known === undefined || constraint === undefined) return 0;
-      let count = known.get(node);
-      if (count === undefined) {
-        count = countMatching(node, constraint.selector, namespace);
-        known.set(node, count);
-      }
-      return count;
-    },
-    /** The node's pods changed already, so it is counted afresh when next asked for. */
-    update(_pod: PodFacts, node: NodeState): void {
-      for (const known of counts) known.delete(node);
+    get: (index: number, node: NodeState): number => counts[index]?.get(node) ?? 0,
+    update(pod: PodFacts, node: NodeState, sign: 1 | -1): void {
+      if (pod.namespace !== namespace) return;
+      constraints.forEach(({ selector }, index) => {
+        const onNode = counts[index];
+        if (isCounted(pod, selector)) onNode?.set(node, (onNode.get(node) ?? 0) + sign);
+      });
     },
   };
 }

@@ -43,7 +43,9 @@ export function fitEligible(cycle: Cycle, nodes: readonly NodeState[], eligible:
 export function* fitSteps(cycle: Cycle, nodes: readonly NodeState[], eligible: readonly NodeState[], frees: readonly Amounts[]): Steps<ShapeFit> {
   const { amounts } = cycle.pod.request;
   const k = yield* countCopies(cycle, nodes, eligible, frees);
+  yield;
   const kStar = Math.max(k, pooledCopies(amounts, frees));
+  yield;
   const couldHold = eligible.some((node) => fitsInto(amounts, largestFree(node)));
   return {
     k,

@@ -28,6 +28,13 @@ export function createTaintToleration(pod: PodFacts): Filter {
   };
 }
 
+/** What the kubelet asks of a pod that names its node: NoExecute alone (generalFilter of pkg/kubelet/lifecycle/predicate.go). */
+export function createKubeletTaints(pod: PodFacts): Filter {
+  const tolerations = listOf(pod.pod.spec.tolerations);
+  const evicts = (taint: Taint): boolean => taint.effect === 'NoExecute' && !isTolerated(taint, tolerations);
+  return { plugin: 'TaintToleration', check: ({ node }) => (listOf(node.spec.taints).some(evicts) ? UNTOLERATED : PASSED) };
+}
+
 /** The first NoSchedule or NoExecute taint that nothing tolerates. */
 export function untoleratedTaint(node: Node, tolerations: readonly Toleration[]): Taint | undefined {
   if (node.spec.taints === undefined) return undefined;

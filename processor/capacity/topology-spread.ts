@@ -112,13 +112,6 @@ export function compileInclusion(pod: PodFacts, constraints: readonly SpreadCons
   };
 }
 
-/** Pods of the namespace on the node that the selector matches. */
-export function countMatching(node: NodeState, selector: Selector, namespace: string): number {
-  let count = 0;
-  for (const pod of node.pods) if (pod.namespace === namespace && isCounted(pod, selector)) count += 1;
-  return count;
-}
-
 /** Terminating pods do not count, and an empty selector counts none, as in countPodsMatchSelector. */
 export function isCounted(pod: PodFacts, selector: Selector): boolean {
   return !pod.terminating && selector.requirements !== undefined && selector.requirements.length > 0 && matches(selector, pod.labels);

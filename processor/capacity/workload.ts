@@ -24,22 +24,33 @@ export interface WorkloadPlan {
   readonly spreadSelector: Selector | undefined;
 }
 
-/** More replicas than this are not planned one by one: manifests are untrusted. */
+/** More replicas than this of one workload are not planned one by one: manifests are untrusted. */
 export const MAX_REPLICAS = 5_000;
 
 /** Stands for the hash a Deployment would give the ReplicaSet of this template. */
 const TEMPLATE_HASH = 'new';
+/** Kinds that make a ReplicaSet of each template, by the label that tells them apart; Argo's: utils/replicaset. */
+const HASH_LABELS: ReadonlyMap<string, string> = new Map([
+  ['Deployment', 'pod-template-hash'],
+  ['Rollout', 'rollouts-pod-template-hash'],
+]);
 
 /**
  * Plans a workload in `namespace`. `replicas` overrides the number in the manifest; for a DaemonSet the nodes it may run on decide, so
- * the caller gives them. Unknown kinds and templates without containers give no pods.
+ * the caller gives them. At most `limit` pods are planned. Templates without containers give pods that ask for nothing.
  */
-export function planWorkload(object: KubeObject, namespace: string, replicas: number | undefined, nodes: readonly Node[] = []): WorkloadPlan {
+export function planWorkload(
+  object: KubeObject,
+  namespace: string,
+  replicas: number | undefined,
+  nodes: readonly Node[] = [],
+  limit = MAX_REPLICAS,
+): WorkloadPlan {
   const spec = fieldsOf(fieldsOf(object)?.['spec']) ?? {};
   const base = { kind: object.kind, namespace, name: object.metadata.name };
   if (object.kind === 'Pod') {
     const desired = replicas ?? 1;
-    const pods = numbered(desired, object.metadata.name).map((name) =>
+    const pods = numbered(Math.min(desired, limit), object.metadata.name).map((name) =>
       buildPod(name, namespace, { metadata: object.metadata, spec: spec as unknown as PodSpec }),
     );
     return { ...base, desired, pods, identical: true, spreadSelector: undefined };
@@ -48,18 +59,17 @@ export function planWorkload(object: KubeObject, namespace: string, replicas: nu
   const desired = Math.max(0, replicas ?? count);
   if (object.kind === 'StatefulSet') {
     const start = integerOf(fieldsOf(spec['ordinals'])?.['start']) ?? 0;
-    const pods = Array.from({ length: Math.min(desired, MAX_REPLICAS) }, (_, index) =>
-      statefulPod(object.metadata.name, namespace, template, start + index, spec),
-    );
+    const pods = Array.from({ length: Math.min(desired, limit) }, (_, index) => statefulPod(object.metadata.name, namespace, template, start + index, spec));
     return { ...base, desired, pods, identical: listOf(spec['volumeClaimTemplates']).length === 0, spreadSelector: owned };
   }
   if (object.kind === 'DaemonSet') {
-    const pods = nodes.map((node) => daemonPod(object.metadata.name, namespace, template, node.metadata.name));
-    return { ...base, desired: pods.length, pods, identical: false, spreadSelector: undefined };
+    const pods = nodes.slice(0, limit).map((node) => daemonPod(object.metadata.name, namespace, template, node.metadata.name));
+    return { ...base, desired: nodes.length, pods, identical: false, spreadSelector: undefined };
   }
-  const hashed = object.kind === 'Deployment' ? withLabels(template, { 'pod-template-hash': TEMPLATE_HASH }) : template;
-  const pods = numbered(desired, object.metadata.name).map((name) => buildPod(name, namespace, hashed));
-  const spreadSelector = object.kind === 'Deployment' && owned !== undefined ? narrow(owned, 'pod-template-hash', 'In', TEMPLATE_HASH) : owned;
+  const hashLabel = HASH_LABELS.get(object.kind);
+  const hashed = hashLabel === undefined ? template : withLabels(template, { [hashLabel]: TEMPLATE_HASH });
+  const pods = numbered(Math.min(desired, limit), object.metadata.name).map((name) => buildPod(name, namespace, hashed));
+  const spreadSelector = hashLabel === undefined || owned === undefined ? owned : narrow(owned, hashLabel, 'In', TEMPLATE_HASH);
   return { ...base, desired, pods, identical: true, spreadSelector };
 }
 
@@ -81,7 +91,7 @@ function templateOf(kind: string, spec: Fields): Template {
 }
 
 function numbered(count: number, name: string): readonly string[] {
-  return Array.from({ length: Math.min(Math.max(0, count), MAX_REPLICAS) }, (_, index) => `${name}-${index}`);
+  return Array.from({ length: Math.max(0, count) }, (_, index) => `${name}-${index}`);
 }
 
 function buildPod(name: string, namespace: string, template: PodTemplate): Pod {

@@ -116,11 +116,8 @@ function amountFigures(allocatable: Main, requested: Main, free: Main) {
   };
 }
 
-/** Points of a frontier that are kept, most cpu first: nobody draws more. */
-const MAX_FRONTIER = 50;
-
 function poolFigures({ nodes, excluded, allocatable, requested, free, ...pool }: PoolReport): Partial<CapacitySampleRow> {
-  const frontier = pool.frontier.slice(0, MAX_FRONTIER).map((point) => ({ cpuMillicores: point.cpu, memoryBytes: point.memory, nodes: point.nodes }));
+  const frontier = pool.frontier.map((point) => ({ cpuMillicores: point.cpu, memoryBytes: point.memory, nodes: point.nodes }));
   return {
     nodes,
     ...amountFigures(allocatable, requested, free),

@@ -391,3 +391,22 @@ for (const [name, pods, expected] of [
     if (expected !== undefined) assert.match(reason, expected);
   });
 }
+
+test('scheduling gates and another scheduler: the fit is for when nothing holds the pods back, and the parameters say what does', () => {
+  const { first, check } = run([workload('Deployment', { schedulingGates: [{ name: 'example.com/wait' }], schedulerName: 'batch' })], { nodes: two });
+  assert.deepEqual([first.placed, check('fit').status, check('parameters').status], [3, 'pass', 'warn']);
+  assert.match(check('parameters').details[0] ?? '', /wait for their scheduling gates \(example\.com\/wait\)/);
+  assert.match(check('parameters').details[1] ?? '', /scheduler batch places the pods/);
+  assert.equal(run([workload('Deployment', { schedulerName: 'default-scheduler' })], { nodes: two }).check('parameters').status, 'pass');
+});
+
+test('a pod that names its node passes by the scheduler: cordoned is no matter to it, a full node and NoExecute are', () => {
+  const cordoned = node('a', SIZE, { spec: { unschedulable: true, taints: [{ key: 'x', effect: 'NoSchedule' }] } });
+  const evicting = node('b', SIZE, { spec: { taints: [{ key: 'x', effect: 'NoExecute' }] } });
+  const placed = (nodeName: string, replicas: number) => run([workload('Deployment', { nodeName }, { replicas })], { nodes: [cordoned, evicting] }).first;
+  assert.deepEqual(placed('a', 3).placements, [{ node: 'a', replicas: 3 }]);
+  assert.equal(placed('a', 6).placed, 4, 'four cores');
+  assert.equal(placed('b', 1).placed, 0);
+  const gone = placed('c', 1);
+  assert.deepEqual([gone.placed, gone.checks.find(({ check }) => check === 'selectors')?.status], [0, 'fail']);
+});
