@@ -19,7 +19,7 @@ import { CONTROLLER_RESOURCES } from './core/workload.ts';
 import { isTerminal } from './scenarios/conditions.ts';
 import { REFUSED_REASONS } from './scenarios/failed-create.ts';
 import { SCENARIOS } from './scenarios/index.ts';
-import type { ClusterView, Signal } from './scenarios/scenario.ts';
+import type { ClusterView, PodView, Signal } from './scenarios/scenario.ts';
 
 /** Kinds that a list may hold, and the resource each belongs to. */
 const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
@@ -95,10 +95,11 @@ export function explain(items: readonly unknown[], nowMs: number, { exactMs, lat
   const byResource = groupByResource(items, skipped);
   const newest = newestTimeMs(items, nowMs);
   const liveMs = Math.max(newest, Math.min(latestMs, nowMs));
-  const atMs = exactMs ?? (liveMs - newest > SAVED_LIST_MS && newest > 0 ? newest : liveMs);
+  const isSaved = exactMs === undefined && liveMs - newest > SAVED_LIST_MS && newest > 0 && !items.some((item) => endsAfter(item, liveMs));
+  const atMs = exactMs ?? (isSaved ? newest : liveMs);
   const state = loadState(byResource, atMs, skipped);
-  const view = createView(state);
-  const objects = [...explainPods(state, view, atMs), ...explainControllers(state, view, atMs)];
+  const view: ClusterView = { ...createView(state), isSnapshot: true };
+  const objects = [...explainPods(state, view, isSaved), ...explainControllers(state, view)];
   objects.sort((a, b) => compare(a.namespace, b.namespace) || compare(a.name, b.name) || compare(a.kind, b.kind));
   return { atMs, objects, skipped, resources: [...byResource.keys()] };
 }
@@ -171,21 +172,29 @@ function asCoreEvent(raw: Raw): Raw {
 
 function withRegardingUid(event: Raw, uids: ReadonlyMap<string, string>): Raw {
   const ref = asRaw(event['involvedObject']);
-  if (typeof ref['uid'] === 'string' && ref['uid'] !== '') return event;
-  const uid = uids.get(refKey(ref));
+  const known = uids.get(refKey(ref));
+  // Nodes are seldom in the list: their Events are found by the name that pods give, as a kubelet up to 1.34 files them.
+  const isUnlistedNode = ref['kind'] === 'Node' && known === undefined;
+  if (typeof ref['uid'] === 'string' && ref['uid'] !== '' && !isUnlistedNode) return event;
+  const uid = isUnlistedNode ? ref['name'] : known;
   return uid === undefined ? event : { ...event, involvedObject: { ...ref, uid } };
 }
 
-/** The newest RFC 3339 time anywhere in the objects that has passed, at most nowMs. deletionTimestamp lies ahead by a grace period. */
+/** It is within its grace, which no list is that was taken long before. */
+function endsAfter(item: unknown, timeMs: number): boolean {
+  return (parseTimeMs(asRaw(asRaw(item)['metadata'])['deletionTimestamp'] as string | undefined) ?? 0) > timeMs;
+}
+
+/** The newest RFC 3339 time anywhere in the objects that has passed, at most nowMs. deletionTimestamp lies ahead by the grace period. */
 function newestTimeMs(value: unknown, nowMs: number, depth = 0): number {
   if (typeof value === 'string') {
     const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value) ? (parseTimeMs(value) ?? 0) : 0;
     return time <= nowMs ? time : 0;
   }
   if (typeof value !== 'object' || value === null || depth > 32) return 0;
-  let newest = 0;
-  for (const [key, child] of Object.entries(value)) if (key !== 'deletionTimestamp') newest = Math.max(newest, newestTimeMs(child, nowMs, depth + 1));
-  return newest;
+  const { deletionTimestamp, deletionGracePeriodSeconds: grace, ...rest } = value as Raw;
+  const requestedMs = typeof grace === 'number' ? newestTimeMs(deletionTimestamp, nowMs + grace * 1_000) - grace * 1_000 : 0;
+  return Object.values(rest).reduce((newest: number, child) => Math.max(newest, newestTimeMs(child, nowMs, depth + 1)), Math.max(0, requestedMs));
 }
 
 /** The list as a cluster's state, through the same projection and core as a live one. */
@@ -210,20 +219,15 @@ function loadState(byResource: ReadonlyMap<Resource, readonly unknown[]>, atMs: 
 /** Above any resourceVersion: a printed list of several kinds carries none of its own. */
 const MAX_RV = '9'.repeat(39);
 
-/** The rules' view of the list. */
-function presentView(view: ClusterView): ClusterView {
-  return { ...view, isSnapshot: true };
-}
-
-function explainPods(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
-  const lost = new Map(explainNodes(state, view, atMs).map((node) => [node.name, node.findings]));
+function explainPods(state: ClusterState, view: ClusterView, isSaved: boolean): Explained[] {
+  const lost = new Map(explainNodes(state, view).map((node) => [node.name, node.findings]));
   return [...view.pods()].map((pod) => {
-    const history = foldHistory(state.tables.histories.get(pod.metadata.uid), pod, atMs);
+    const history = foldHistory(state.tables.histories.get(pod.metadata.uid), pod, view.nowMs);
     // A pod that failed is told even if another one has taken its place.
     const alone = pod.status.phase === 'Failed' ? { podsIn: () => [pod], workload: () => undefined } : {};
-    const podView = { ...presentView(view), ...alone, pod, history, events: view.eventsOf(pod.metadata.uid) };
+    const podView = { ...view, ...alone, pod, history, events: view.eventsOf(pod.metadata.uid) };
     const signals = SCENARIOS.flatMap((scenario) => scenario.pod?.(podView) ?? []);
-    const own = rank(state, signals, atMs);
+    const own = certainFirst(rank(state, signals, (signal) => isStarting(signal, view.nowMs) && !(isSaved && hasLasted(podView, signal))));
     const ofNode = isTerminal(pod) ? [] : (lost.get(pod.spec.nodeName ?? '') ?? []);
     // A lost node explains what its pods' probes and exits say (design D8).
     const unexplained = ofNode.length === 0 ? own : own.filter(({ signal }) => !EXPLAINED.has(signal.track));
@@ -231,19 +235,26 @@ function explainPods(state: ClusterState, view: ClusterView, atMs: number): Expl
   });
 }
 
-function explainNodes(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
+/** An end that by itself would be no incident adds nothing to what is one, such as why the container cannot start again. */
+function certainFirst(findings: readonly Finding[]): readonly Finding[] {
+  const failing = findings.filter(({ signal, starting }) => !starting && signal.dueTimeMs !== undefined);
+  return failing.length === 0 ? findings : findings.filter(({ signal, starting }) => starting || signal.dueTimeMs !== undefined);
+}
+
+function explainNodes(state: ClusterState, view: ClusterView): Explained[] {
   return [...view.nodes()].map((node) => {
     const events = [...view.eventsOf(node.metadata.uid), ...view.eventsOf(node.metadata.name)];
-    const signals = SCENARIOS.flatMap((scenario) => scenario.node?.({ ...presentView(view), subjectNode: node, events }) ?? []);
-    return { ...identity(node), status: '', node: node.metadata.name, findings: rank(state, signals, atMs) };
+    const signals = SCENARIOS.flatMap((scenario) => scenario.node?.({ ...view, subjectNode: node, events }) ?? []);
+    return { ...identity(node), status: '', node: node.metadata.name, findings: rank(state, signals, (signal) => isStarting(signal, view.nowMs)) };
   });
 }
 
-function explainControllers(state: ClusterState, view: ClusterView, atMs: number): Explained[] {
+function explainControllers(state: ClusterState, view: ClusterView): Explained[] {
   const listed = CONTROLLER_RESOURCES.flatMap((resource) => [...state.tables.objects[resource].values()].map(({ object }) => object as Workload));
   return [...listed, ...state.tables.unlisted.values()].flatMap((controller) => {
-    const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...presentView(view), controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
-    return signals.length === 0 ? [] : [{ ...identity(controller), status: '', node: '', findings: rank(state, signals, atMs) }];
+    const signals = SCENARIOS.flatMap((s) => s.controller?.({ ...view, controller, events: view.eventsOf(controller.metadata.uid) }) ?? []);
+    const findings = rank(state, signals, (signal) => isStarting(signal, view.nowMs));
+    return signals.length === 0 ? [] : [{ ...identity(controller), status: '', node: '', findings }];
   });
 }
 
@@ -253,14 +264,14 @@ function identity(object: KubeObject | Pod): Omit<Explained, 'status' | 'node' |
 }
 
 /** One finding a track, the strongest; what is no longer in its grace before what is. */
-function rank(state: ClusterState, signals: readonly Signal[], atMs: number): Finding[] {
+function rank(state: ClusterState, signals: readonly Signal[], starts: (signal: Signal) => boolean): Finding[] {
   const byTrack = new Map<string, Signal>();
   for (const signal of signals) {
     const key = `${signal.track}/${signal.subject.container}`;
     const known = byTrack.get(key);
     if (known === undefined || signal.rank > known.rank) byTrack.set(key, signal);
   }
-  const findings = [...byTrack.values()].map((signal) => ({ id: incidentId(state.cluster.uid, signal), signal, starting: isStarting(signal, atMs) }));
+  const findings = [...byTrack.values()].map((signal) => ({ id: incidentId(state.cluster.uid, signal), signal, starting: starts(signal) }));
   return findings.sort((a, b) => Number(a.starting) - Number(b.starting));
 }
 
@@ -271,6 +282,32 @@ function rank(state: ClusterState, signals: readonly Signal[], atMs: number): Fi
 function isStarting(signal: Signal, atMs: number): boolean {
   if (signal.dueTimeMs === undefined) return signal.track === 'run' && (signal.recheckTimeMs ?? 0) > atMs;
   return (signal.track === 'ready' || signal.awaits === true) && signal.dueTimeMs > atMs;
+}
+
+/** Times of one moment, whole seconds as different components date it. */
+const SAME_MOMENT_MS = 5_000;
+/** What goes on in silence: however long it lasts, nothing new is written about it. */
+const SILENT_WAITS: ReadonlySet<string> = new Set([
+  'scheduler_absent',
+  'resource_claim',
+  'pull_timeout',
+  'pull_queued',
+  'init_stuck',
+  'poststart_failed',
+  'readiness_gate',
+  'finalizer',
+  'volume_detach',
+]);
+
+/**
+ * A saved list does not say how long after its newest time it was printed. Where that is when a silent wait began, the wait is taken to
+ * have lasted: it is for what does not go on that people save a list. A failing probe and a container that is being killed have Events,
+ * so these are silent only once their Events have expired.
+ */
+function hasLasted({ nowMs, events }: PodView, signal: Signal): boolean {
+  if (signal.dueTimeMs === undefined || signal.fact.timeMs < nowMs - SAME_MOMENT_MS) return false;
+  if (SILENT_WAITS.has(signal.cause)) return true;
+  return events.length === 0 && (signal.track === 'ready' || signal.cause === 'kill_failed');
 }
 
 /** States of incidents that a finding stands for: it is open now. */

@@ -1,6 +1,7 @@
 /** What is judged again because something changed: of all sources in the tables only those of which a rule may now say something else. */
 import type { Event, Node, Pod, ProjectedObject, Resource, Workload } from '../../collector/objects.ts';
 import { conditionOf } from '../scenarios/conditions.ts';
+import { REFUSED_REASONS } from '../scenarios/failed-create.ts';
 import { isHeard } from '../scenarios/heard-events.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
@@ -47,7 +48,8 @@ export function markDependents(state: ClusterState, resource: Resource, object: 
       for (const pod of state.indexes.podsByNode.get(object.metadata.name)) dirty.set(`pod/${pod}`, 1);
     }
   } else if (CONTROLLER_RESOURCES.includes(resource)) {
-    if (sources.has(uid) || state.timers.due(`judge/controller/${uid}`) !== undefined || isRefused(object as Workload)) dirty.set(`controller/${uid}`, 1);
+    const isNews = sources.has(uid) || state.timers.due(`judge/controller/${uid}`) !== undefined || isRefused(object as Workload);
+    if (isNews || (before === undefined && wasRefused(state, uid))) dirty.set(`controller/${uid}`, 1);
     if (resource === 'jobs') for (const pod of state.indexes.podsByOwner.get(uid)) if (sources.has(pod)) dirty.set(`pod/${pod}`, 1);
   } else if (resource === 'resourcequotas') {
     for (const kind of CONTROLLER_RESOURCES) {
@@ -60,6 +62,11 @@ export function markDependents(state: ClusterState, resource: Resource, object: 
 
 function readiness(node: Node | undefined): string {
   return (node && conditionOf(node, 'Ready')?.status) ?? '';
+}
+
+/** Lists of different resources come in any order: what Events said of a controller was said before it was known. */
+function wasRefused(state: ClusterState, uid: string): boolean {
+  return (state.tables.events.get(uid) ?? []).some(({ reason }) => REFUSED_REASONS.includes(reason));
 }
 
 function isRefused(workload: Workload): boolean {

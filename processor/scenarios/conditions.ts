@@ -41,3 +41,13 @@ export function isNodeBound(pod: Pod): boolean {
 export function createdMs(pod: Pod): number {
   return timeOf(pod.metadata.creationTimestamp) ?? timeOf(pod.status.startTime) ?? 0;
 }
+
+/**
+ * The node controller turned Ready to False and nothing else, so that the containers are all ready in a pod that is not (signals.md
+ * §12). The kubelet itself writes that too, for a readiness gate that is closed.
+ */
+export function isUnreported(pod: Pod): boolean {
+  const ready = conditionOf(pod, 'Ready');
+  if (ready?.status !== 'False' || conditionOf(pod, 'ContainersReady')?.status !== 'True' || ready.reason === 'ReadinessGatesNotReady') return false;
+  return (pod.spec.readinessGates ?? []).every(({ conditionType }) => conditionOf(pod, conditionType)?.status === 'True');
+}

@@ -116,7 +116,9 @@ function readError(view: PodView, container: ContainerReading): PullError {
   const known = lastError !== undefined && PULL_REASONS.has(lastError.reason) ? lastError : undefined;
   const attempts = Math.max(
     known?.count ?? 0,
-    failures.reduce((sum, event) => sum + event.count, 0),
+    countOf(failures),
+    // One with each failed pull; of the Event that names the cause it may be all that is left.
+    countOf(container.events.filter((event) => event.lastTimeMs >= sinceMs && /^error: errimagepull/i.test(event.note))),
   );
   const backedOff = container.waiting === 'ImagePullBackOff' || backOff || attempts > 1;
   const message = container.status.state?.waiting?.message ?? '';
@@ -127,6 +129,8 @@ function readError(view: PodView, container: ContainerReading): PullError {
   if (event !== undefined) return { text: event.note, evidence: [eventEvidence(pod, event)], attempts, backedOff };
   return { text: '', evidence: [], attempts, backedOff };
 }
+
+const countOf = (events: readonly SeenEvent[]): number => events.reduce((sum, { count }) => sum + count, 0);
 
 /** `Failed to pull image …` and `InspectFailed`, which name a cause; `Error: ErrImagePull` does not. */
 function isPullFailure(event: SeenEvent): boolean {

@@ -69,6 +69,7 @@ function hangingPostStart(view: PodView): readonly Signal[] {
       rank: 0,
       fact: { value: 'postStart hangs', timeMs: sinceMs },
       dueTimeMs: sinceMs + thresholds.initStuckMs,
+      awaits: true,
       recoverAfterMs: thresholds.recoverMs,
       summary: `${subjectText(subject)} was started, but its postStart hook has not come back`,
       evidence: [

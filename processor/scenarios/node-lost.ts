@@ -8,7 +8,7 @@
  * Cannot see: whether the pods of an unreachable node still run; when a deleted node was deleted.
  */
 import type { Condition, Node, Pod } from '../../collector/objects.ts';
-import { conditionOf, conditionTimeMs, createdMs, isBound, isNodeBound, isTerminal, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, createdMs, isBound, isNodeBound, isTerminal, isUnreported, timeOf } from './conditions.ts';
 import { eventEvidence, fieldEvidence, nameOf, shortText, tableEvidence } from './evidence.ts';
 import type { Confidence, Evidence, NodeView, PodView, Scenario, SeenEvent, Signal } from './scenario.ts';
 
@@ -230,14 +230,13 @@ function deletedSignals(view: PodView, name: string): readonly Signal[] {
 }
 
 /**
- * Without the node: the node controller turns Ready to False and nothing else, so that containers that are all ready in a pod that is
- * not, without readiness gates, say that nobody reports for them (signals.md §12). Before 1.27 it could write NodeLost.
+ * Without the node: a pod that the node controller marked says that nobody reports for it. Before 1.27 it could write NodeLost.
  */
 export function lostByItsPod(pod: Pod, events: readonly SeenEvent[]): Finding | undefined {
   const ready = conditionOf(pod, 'Ready');
   const notice = events.filter(({ reason }) => reason === 'NodeNotReady').at(-1);
   const legacy = pod.status.reason === 'NodeLost' || pod.status.phase === 'Unknown';
-  const contradicts = ready?.status === 'False' && conditionOf(pod, 'ContainersReady')?.status === 'True' && (pod.spec.readinessGates ?? []).length === 0;
+  const contradicts = isUnreported(pod);
   if (!legacy && !contradicts) return undefined;
   const timeMs = conditionTimeMs(ready) ?? notice?.firstTimeMs ?? createdMs(pod);
   const evidence = [

@@ -70,12 +70,15 @@ export function oomCause(view: PodView, { container, run }: RunStory): OomCause 
   const node = view.node(pod.spec.nodeName ?? '');
   const limit = memoryLimit(pod, container.spec);
   const systemOom = systemOomNear(view, run);
-  if (node !== undefined && systemOom !== undefined)
+  if (systemOom !== undefined)
     return {
       cause: 'node_memory',
       detail: '',
       confidence: limit === undefined ? 'certain' : 'likely',
-      evidence: [eventEvidence(node, systemOom), ...overcommit(view, node)],
+      evidence:
+        node === undefined
+          ? [{ ...eventEvidence(pod, systemOom), object: `Node ${pod.spec.nodeName ?? ''}` }]
+          : [eventEvidence(node, systemOom), ...overcommit(view, node)],
     };
   const pressure = node && conditionOf(node, 'MemoryPressure');
   if (node !== undefined && pressure?.status === 'True' && (conditionTimeMs(pressure) ?? 0) <= run.finishedTimeMs + PRESSURE_LAG_MS)

@@ -173,8 +173,9 @@ export function rebootSince(view: PodView, run: FinishedRun): SeenEvent | undefi
 
 /** Kubelets up to 1.34 file Node Events under the node's name instead of its uid (signals.md §17). */
 function nodeEventsOf(view: PodView): readonly SeenEvent[] {
-  const node = view.node(view.pod.spec.nodeName ?? '');
-  return node === undefined ? [] : [...view.eventsOf(node.metadata.uid), ...view.eventsOf(node.metadata.name)];
+  const name = view.pod.spec.nodeName ?? '';
+  const node = view.node(name);
+  return [...(node === undefined ? [] : view.eventsOf(node.metadata.uid)), ...(name === '' ? [] : view.eventsOf(name))];
 }
 
 /**

@@ -87,7 +87,8 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
     rank: disputed ? 1 : rankOf(cause),
     fact: { value: 'PodScheduled=False', timeMs: sinceMs },
     dueTimeMs: sinceMs + graceMs + (disputed ? RETRY_MS : 0),
-    ...(scalesUp && { awaits: true }),
+    // Room is being made: by a new node, or by pods that are preempted.
+    ...((scalesUp || (pod.status.nominatedNodeName ?? '') !== '') && { awaits: true as const }),
     ...(disputed && { recheckTimeMs: view.nowMs + LOOK_AGAIN_MS }),
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot be scheduled: ${why}`,

@@ -88,10 +88,9 @@ function failureOf(view: PodView, status: ContainerStatus, stage: StartStage, sa
   const events = view.events.filter((event) => event.reason === 'Failed' && isAbout(view.pod, event, status.name));
   // A status that has lost its message (the kubelet restarted) still has the Event.
   const text = said || (events.at(-1)?.note.replace(/^Error: /, '') ?? '');
-  const { containers, initContainers = [] } = view.pod.spec;
-  const own = [...containers, ...initContainers].filter(({ name }) => name === status.name);
-  const meaning = classifyStartError(stage, text, own);
-  const event = events.filter(({ note }) => classifyStartError(stage, note, own).cause === meaning.cause).at(-1);
+  const read = (said: string): StartMeaning => meaningOf(view.pod, status.name, stage, said);
+  const meaning = read(text);
+  const event = events.filter(({ note }) => read(note).cause === meaning.cause).at(-1);
   const sinceMs = failingSinceMs(view, status.name, event);
   return {
     ...meaning,
@@ -102,6 +101,24 @@ function failureOf(view: PodView, status: ContainerStatus, stage: StartStage, sa
     volume: '',
     evidence: [fieldEvidence(view.pod, path, text, sinceMs), ...(event === undefined ? [] : [eventEvidence(view.pod, event)])],
   };
+}
+
+/** The kubelet does not say why it cannot make a subPath's directory; that the volume is mounted read-only does. */
+function meaningOf(pod: Pod, container: string, stage: StartStage, text: string): StartMeaning {
+  const volume = /create subPath directory for volumeMount "([^"]+)"/.exec(text)?.[1];
+  if (volume !== undefined && isReadOnly(pod, volume)) return { scenario: 'dependency_error', cause: 'readonly_volume' };
+  const { containers, initContainers = [] } = pod.spec;
+  return classifyStartError(
+    stage,
+    text,
+    [...containers, ...initContainers].filter(({ name }) => name === container),
+  );
+}
+
+/** Whichever kind of source the volume has: all that can be read-only say so in the same field. */
+function isReadOnly(pod: Pod, volume: string): boolean {
+  const source = (pod.spec.volumes ?? []).find(({ name }) => name === volume) ?? {};
+  return Object.values(source).some((value) => typeof value === 'object' && value !== null && (value as { readonly readOnly?: unknown }).readOnly === true);
 }
 
 /** By fieldPath; lists that people trim leave it out, which of the only container of a pod loses nothing. */

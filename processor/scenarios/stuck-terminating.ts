@@ -6,7 +6,7 @@
  * Cannot see: unmounts that hang (the kubelet only logs them), processes in uninterruptible sleep, containers that outlive a forced deletion.
  */
 import type { ContainerStatus, Node, PersistentVolumeClaim, Pod } from '../../collector/objects.ts';
-import { conditionOf, conditionTimeMs, isBound, isNodeReady, isTerminal, timeOf } from './conditions.ts';
+import { conditionOf, conditionTimeMs, isBound, isNodeReady, isTerminal, isUnreported, timeOf } from './conditions.ts';
 import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, subjectText, tableEvidence } from './evidence.ts';
 import type { Confidence, Evidence, PodView, Scenario, SeenEvent, Signal } from './scenario.ts';
 
@@ -99,9 +99,7 @@ function lostNode(view: PodView): Hold | undefined {
   if (node !== undefined) return isNodeReady(node) ? undefined : nodeHold(`node ${name} is not ready`, 'certain', nodeEvidence(node));
   if (view.inSync('nodes')) return nodeHold(`node ${name} is gone`, 'certain', [tableEvidence(pod, `nodes named ${name}`, 0)]);
   const notice = view.events.filter(({ reason }) => reason === 'NodeNotReady').at(-1);
-  const ready = conditionOf(pod, 'Ready');
-  const contradicts = ready?.status === 'False' && conditionOf(pod, 'ContainersReady')?.status === 'True';
-  if (notice === undefined && !contradicts && pod.status.reason !== 'NodeLost') return undefined;
+  if (notice === undefined && !isUnreported(pod) && pod.status.reason !== 'NodeLost') return undefined;
   return nodeHold(`nobody reports for it from node ${name}`, 'likely', notice === undefined ? [] : [eventEvidence(pod, notice)]);
 }
 

@@ -116,3 +116,60 @@ test('the end of a grace period that lies ahead is not when a saved list was tak
   const leaving = { ...item, metadata: { ...item?.metadata, deletionTimestamp: '2026-01-15T13:00:00Z' } };
   assert.equal(explain([leaving], NOW_MS + 9_000 * SECOND).atMs, NOW_MS - 60 * SECOND);
 });
+
+const pod = (metadata: object, status: object, spec: object = {}): unknown => ({
+  kind: 'Pod',
+  metadata: { name: 'web', namespace: 'shop', creationTimestamp: '2025-06-01T08:00:00Z', ...metadata },
+  spec: { nodeName: 'node-a', containers: [{ name: 'app', image: 'web:1' }], ...spec },
+  status: { phase: 'Running', ...status },
+});
+const verdicts = (...items: readonly unknown[]): readonly string[] =>
+  explain(items, NOW_MS).objects.flatMap(({ findings }) => findings.map(({ signal, starting }) => `${starting ? 'starting ' : ''}${signal.cause}`));
+const ended = { containerStatuses: [{ name: 'app', state: { terminated: { exitCode: 0, reason: 'Completed', finishedAt: '2025-06-01T09:00:00Z' } } }] };
+const started = { involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web', fieldPath: 'spec.initContainers{wait}' }, type: 'Normal' };
+const waits = pod(
+  {},
+  { phase: 'Pending', initContainerStatuses: [{ name: 'wait', state: { running: { startedAt: '2025-06-01T08:00:05Z' } } }] },
+  { initContainers: [{ name: 'wait', image: 'web:1' }] },
+);
+
+test('a wait that a saved list ends with has lasted', () => {
+  const deleted = { deletionTimestamp: '2025-06-01T09:00:30Z', deletionGracePeriodSeconds: 0, finalizers: ['example.com/cleanup'] };
+  assert.deepEqual(verdicts(pod(deleted, { phase: 'Succeeded', ...ended })), ['finalizer']);
+  assert.deepEqual(verdicts(waits), ['init_stuck']);
+  const gated = [
+    { type: 'Ready', status: 'False', reason: 'ReadinessGatesNotReady', lastTransitionTime: '2025-06-01T08:00:10Z' },
+    { type: 'ContainersReady', status: 'True', lastTransitionTime: '2025-06-01T08:00:10Z' },
+  ];
+  assert.deepEqual(verdicts(pod({}, { conditions: gated })), ['readiness_gate']);
+});
+
+test('a wait of which a saved list tells later times had lasted only so long', () => {
+  const later = { ...event('Pod', 'web', 'Started', 'Started container wait'), ...started, lastTimestamp: '2025-06-01T08:01:00Z' };
+  assert.deepEqual(verdicts(waits, { ...later, firstTimestamp: later.lastTimestamp }), ['starting init_stuck']);
+});
+
+test('a container that is being killed in a saved list is in its grace, and one whose end is still to come is so in any', () => {
+  const running = { containerStatuses: [{ name: 'app', state: { running: { startedAt: '2025-06-01T08:00:05Z' } } }] };
+  const killing = {
+    ...event('Pod', 'web', 'Killing', 'Stopping container app'),
+    involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web' },
+    firstTimestamp: '2025-06-01T09:00:00Z',
+    lastTimestamp: '2025-06-01T09:00:00Z',
+  };
+  assert.deepEqual(verdicts(pod({ deletionTimestamp: '2025-06-01T09:00:30Z', deletionGracePeriodSeconds: 30 }, running), killing), ['starting kill_failed']);
+  assert.deepEqual(verdicts(pod({ deletionTimestamp: '2025-06-01T09:00:30Z', deletionGracePeriodSeconds: 30 }, running)), ['kill_failed']);
+  assert.deepEqual(verdicts(pod({ deletionTimestamp: '2026-01-15T12:01:20Z', deletionGracePeriodSeconds: 30 }, running)), ['starting kill_failed']);
+});
+
+test('an Event of a node that is not in the list explains its pods, whichever uid it gives the node', () => {
+  const oom = { terminated: { exitCode: 137, reason: 'OOMKilled', startedAt: '2026-01-15T11:00:00Z', finishedAt: '2026-01-15T12:00:30Z' } };
+  const killed = pod(
+    {},
+    { containerStatuses: [{ name: 'app', restartCount: 1, state: { running: { startedAt: '2026-01-15T12:00:31Z' } }, lastState: oom }] },
+    { containers: [{ name: 'app', image: 'web:1', resources: { limits: { memory: '8Gi' } } }] },
+  );
+  const system = event('Node', 'node-a', 'SystemOOM', 'System OOM encountered, victim process: java, pid: 31337');
+  const other = event('Node', 'node-b', 'SystemOOM', 'System OOM encountered, victim process: java, pid: 31337');
+  assert.deepEqual([verdicts(killed, system), verdicts(killed, other)], [['node_memory'], ['container_limit']]);
+});
