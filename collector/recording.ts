@@ -212,11 +212,14 @@ function digest(...parts: readonly string[]): string {
 
 const RFC_3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z$/;
 
-/** A copy with every string that is a whole RFC 3339 time in UTC moved by whole seconds; deeper than any object, it is left alone. */
+/**
+ * A copy with every string that is a whole RFC 3339 time in UTC moved by whole seconds; deeper than any object, it is left alone. So is the
+ * epoch, which runtimes write for "never".
+ */
 function shiftTimes(value: unknown, shiftMs: number, depth: number): unknown {
   if (typeof value === 'string') {
     const [, seconds, fraction = ''] = (value.length <= 30 && RFC_3339.exec(value)) || [];
-    const timeMs = seconds === undefined ? Number.NaN : Date.parse(`${seconds}Z`) + shiftMs;
+    const timeMs = seconds === undefined || value === '1970-01-01T00:00:00Z' ? Number.NaN : Date.parse(`${seconds}Z`) + shiftMs;
     return Math.abs(timeMs) <= 8_640_000_000_000_000 ? `${new Date(timeMs).toISOString().slice(0, 19)}${fraction}Z` : value;
   }
   if (typeof value !== 'object' || value === null || depth > 100) return value;

@@ -24,10 +24,12 @@ export function adviceFor(scenario: string, cause: string, lang: Language, names
   const entry = entryOf(scenario, cause);
   if (entry === undefined) return undefined;
   const text = entry[lang];
-  const steps = text.steps.map((step) => ({
-    text: fill(step.text, names, false),
-    ...(step.command !== undefined && { command: fill(step.command, names, true) }),
-  }));
+  const steps = text.steps
+    .filter((step) => isPossible(step, names))
+    .map((step) => ({
+      text: fill(step.text, names, false),
+      ...(step.command !== undefined && { command: fill(step.command, names, true) }),
+    }));
   return {
     scenario: CATALOGUE[scenario as ScenarioId][lang].title,
     title: text.title,
@@ -36,6 +38,15 @@ export function adviceFor(scenario: string, cause: string, lang: Language, names
     avoid: fill(text.avoid, names, false),
     links: [...entry.links],
   };
+}
+
+/** Kinds whose revisions kubectl keeps: kubernetes.io, kubectl rollout. */
+const ROLLED_OUT: readonly string[] = ['deployment', 'statefulset', 'daemonset'];
+
+/** A pod of its own, a Job and the owners of other kinds have no rollout to look at or undo. */
+function isPossible({ command = '' }: Step, { workloadKind }: Names): boolean {
+  const isRollout = command.startsWith('kubectl rollout') && command.includes('{workloadKind}');
+  return !isRollout || workloadKind === undefined || ROLLED_OUT.includes(workloadKind);
 }
 
 /** Names of others go into a shell line: whatever is no plain word is quoted. */

@@ -22,8 +22,8 @@ export const podEvents: StepPair = [
   'kubectl events --for pod/{pod} -n {namespace}',
 ];
 export const workloadEvents: StepPair = [
-  'No pod exists, so read what the controllers of the namespace say: their FailedCreate Events (of a Deployment: ReplicaSetCreateError) quote the API server.',
-  'Pod 根本没有创建出来,看该命名空间里控制器的 FailedCreate 事件(Deployment 则是 ReplicaSetCreateError),里面就是 API Server 的原话。',
+  'Where no pod exists, read what the controllers of the namespace say: their FailedCreate Events (of a Deployment: ReplicaSetCreateError) quote the API server.',
+  '如果 Pod 根本没有创建出来,看该命名空间里控制器的 FailedCreate 事件(Deployment 则是 ReplicaSetCreateError),里面就是 API Server 的原话。',
   'kubectl get events -n {namespace} --field-selector type=Warning --sort-by=.lastTimestamp',
 ];
 export const previousLog: StepPair = [

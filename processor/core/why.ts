@@ -85,7 +85,7 @@ function whyScenario(state: ClusterState, pod: Pod, scenario: Scenario): Scenari
   const source = { kind: 'pod', uid: pod.metadata.uid, object: pod } as const;
   let signals: readonly Signal[];
   try {
-    signals = ask(state, scenario, sourceView(state, createView(state), source), source);
+    signals = ask(state, scenario, sourceView(state, { ...createView(state), isSnapshot: true }, source), source);
   } catch (error) {
     // As when the engine judges (design D10): the others still answer.
     return [{ scenario: scenario.id, verdict: 'failed', text: `its rule failed (${reasonOf(error)}): no answer, and a dead letter when it was judged` }];

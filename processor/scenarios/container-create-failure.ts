@@ -6,6 +6,7 @@
  * Thresholds: createMs since the first failing attempt, failedCreates refusals of a controller, at once for pods that ended by it; ms and count (design §4).
  * Cannot see: what a process did after it started (container_exit), a workload's own RBAC denials (only its log has them), a webhook's reason beyond its text.
  */
+import type { Pod } from '../../collector/objects.ts';
 import { conditionOf, conditionTimeMs, createdMs, isBound, isNodeReady, isTerminal, timeOf } from './conditions.ts';
 import { hookedStartOf } from './container-runs.ts';
 import { endedPodOf } from './ended-pod.ts';
@@ -69,8 +70,15 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot start: ${PHRASES[cause] ?? 'it cannot be created'}: ${shortText(coreOf(text), 200)}`,
     evidence: failure.evidence,
-    shared: { node: pod.spec.nodeName ?? '' },
+    shared: { node: pod.spec.nodeName ?? '', ...imageAtFault(pod, failure) },
   };
+}
+
+/** The image whose own command it is that cannot be started, or that has none. */
+function imageAtFault({ spec }: Pod, { cause, container }: StartFailure): { readonly image?: string } {
+  const own = [...spec.containers, ...(spec.initContainers ?? [])].find(({ name }) => name === container);
+  if (own?.image === undefined || own.command !== undefined || (cause !== 'bad_command' && cause !== 'missing_command')) return {};
+  return { image: own.image };
 }
 
 /** Containers of a bound pod that are not there, and neither status nor Event says why: the Events have expired, or were never to be had. */

@@ -293,6 +293,13 @@ describe('the recorded cases', () => {
     assert.notEqual(shifted?.run, first?.run);
   });
 
+  test('leave the epoch where it is: it means never', () => {
+    const lines = recordedLines('cases/create-notfound.ndjson.gz');
+    const shifted = JSON.stringify(encode(lines, { cluster: CLUSTER, shiftMs: 86_400_000 }));
+    assert.ok(shifted.includes('"startedAt":"1970-01-01T00:00:00Z"'));
+    assert.ok(!shifted.includes('1970-01-02'));
+  });
+
   for (const [shiftMs, movedMs] of [
     [86_400_000 * 40, 86_400_000 * 40],
     [-12_345, -12_000],

@@ -94,11 +94,22 @@ test('no name escapes its word: not by quotes, spaces, or expansions', () => {
   );
   fc.assert(
     fc.property(fc.constantFrom(...withCommands), anyNames, ({ scenario, cause, command, step }, names) => {
-      const filled = adviceFor(scenario, cause, 'en', names)?.steps[step]?.command as string;
-      assert.deepEqual(readShellLine(filled).commands, expectedWords(command, names));
+      // Steps of rollouts are only for kinds that have them; all steps are there under such a name.
+      const known = command.startsWith('kubectl rollout') ? { ...names, workloadKind: 'statefulset' } : names;
+      const all = adviceFor(scenario, cause, 'en', { ...known, workloadKind: 'statefulset' })?.steps ?? [];
+      const text = all[step]?.text;
+      const filled = adviceFor(scenario, cause, 'en', known)?.steps.find((each) => each.text === text)?.command as string;
+      assert.deepEqual(readShellLine(filled).commands, expectedWords(command, known));
     }),
     { numRuns: 300 },
   );
+});
+
+test('only kinds that are rolled out are looked at and undone by kubectl rollout', () => {
+  const rollouts = (workloadKind: string | undefined): number =>
+    (adviceFor('container_exit', 'exit_after_run', 'en', { ...ordinary, workloadKind })?.steps ?? []).filter(({ command }) => command?.includes(' rollout '))
+      .length;
+  assert.deepEqual(['deployment', 'statefulset', 'daemonset', 'pod', 'job', 'cloneset'].map(rollouts), [2, 2, 2, 0, 0, 0]);
 });
 
 test('a real shell takes hostile names as the words they are', () => {

@@ -32,7 +32,7 @@ const unschedulable = rawPod(
       },
     ],
   },
-  { nodeName: undefined },
+  { nodeName: undefined, containers: [{ name: 'app', image: 'a:1', resources: { requests: { cpu: '2' } } }] },
 );
 const running = rawPod('ok', {
   conditions: [{ type: 'Ready', status: 'True' }],
@@ -73,6 +73,14 @@ test('pending says when it opens', () => {
   const driver = started([unschedulable]);
   driver.advance(20);
   assert.deepEqual(verdicts(driver, 'p')['scheduling_failure'], ['pending', 'opens in 40 s if nothing changes']);
+});
+
+test('what is pending is judged by the nodes at once: where one would take the pod, the next attempt of the scheduler is awaited as well', () => {
+  const driver = started([unschedulable, { ...unschedulable, metadata: { ...unschedulable.metadata, name: 'q', uid: 'uid-q' }, spec: { containers: [] } }]);
+  driver.advance(20);
+  const why = whyPod(driver.replay.state('cluster-uid')!, 'shop', 'p');
+  assert.equal(why?.scenarios.find(({ scenario }) => scenario === 'scheduling_failure')?.confidence, 'certain');
+  assert.equal(verdicts(driver, 'q')['scheduling_failure']?.[1], 'opens in 340 s if nothing changes');
 });
 
 test('blindness and what was not judged because of it', () => {
