@@ -10,7 +10,7 @@ import type { Pod } from '../../collector/objects.ts';
 import { conditionOf, conditionTimeMs, createdMs, isBound, isNodeReady, isTerminal, timeOf } from './conditions.ts';
 import { hookedStartOf } from './container-runs.ts';
 import { endedPodOf } from './ended-pod.ts';
-import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
+import { containerSubject, eventEvidence, fieldEvidence, lastingText, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
 import { createdBy, failedCreateOf, refusalDueMs } from './failed-create.ts';
 import type { ControllerView, PodView, Scenario, Signal } from './scenario.ts';
 import type { StartFailure } from './start-failures.ts';
@@ -113,7 +113,7 @@ function silentStart(view: PodView): readonly Signal[] {
       dueTimeMs: sinceMs + graceMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
-      summary: `containers of ${subjectText(subject)} are not created for more than ${durationText(graceMs)}, and no Event says why`,
+      summary: `containers of ${subjectText(subject)} are not created ${lastingText(view.nowMs, sinceMs, graceMs)}, and no Event says why`,
       evidence: [
         fieldEvidence(pod, 'status.conditions[PodReadyToStartContainers].status', ground, sinceMs),
         ...(ground !== 'True' && volumes.length > 0 ? [tableEvidence(pod, 'volumes that may be awaited', volumes.join(', '))] : []),

@@ -48,6 +48,13 @@ export function durationText(ms: number): string {
   return `${Math.max(0, Math.floor(ms))} ms`;
 }
 
+/** How long something that only takes long has taken: the same text once its grace is over, since what is over does not go on being told. */
+export function lastingText(nowMs: number, sinceMs: number, graceMs: number): string {
+  return nowMs >= sinceMs + graceMs
+    ? `for more than ${durationText(graceMs)}`
+    : `for ${durationText(nowMs - sinceMs)}, of ${durationText(graceMs)} that it may take`;
+}
+
 /** The first `length` characters of the first line, for a summary. */
 export function shortText(text: string, length = 160): string {
   const line = text.trim().split('\n', 1)[0] ?? '';

@@ -9,7 +9,7 @@
 import { conditionOf, conditionTimeMs, createdMs, isTerminal, timeOf } from './conditions.ts';
 import type { ContainerReading } from './container-runs.ts';
 import { containersOf } from './container-runs.ts';
-import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
+import { containerSubject, eventEvidence, fieldEvidence, lastingText, nameOf, shortText, subjectText, tableEvidence } from './evidence.ts';
 import type { PullVerdict } from './image-pull-messages.ts';
 import { classifyPullError, namesNoCause } from './image-pull-messages.ts';
 import { refinePullVerdict } from './image-pull-tables.ts';
@@ -179,7 +179,7 @@ function silentPull(view: PodView, container: ContainerReading): readonly Signal
       dueTimeMs: pulling.lastTimeMs + graceMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
-      summary: `image ${image} of ${subjectText(subject)} has been pulled for more than ${durationText(graceMs)} without an error${queued ? `, while ${others.length} other pods of node ${node} pull` : ''}`,
+      summary: `image ${image} of ${subjectText(subject)} has been pulled ${lastingText(view.nowMs, pulling.lastTimeMs, graceMs)} without an error${queued ? `, while ${others.length} other pods of node ${node} pull` : ''}`,
       evidence: [eventEvidence(pod, pulling), ...(queued ? [tableEvidence(pod, `other pods of node ${node} that pull`, others.slice(0, 10).join(', '))] : [])],
       shared: { image, registry: parseImage(image).registry, node },
     },

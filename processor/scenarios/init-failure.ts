@@ -9,7 +9,7 @@
  */
 import type { ContainerReading } from './container-runs.ts';
 import { containersOf, lastedMs } from './container-runs.ts';
-import { containerSubject, durationText, fieldEvidence, shortText, subjectText } from './evidence.ts';
+import { containerSubject, durationText, fieldEvidence, lastingText, shortText, subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
 import { oomCause } from './oom-killed.ts';
 import { findProbeCause, probeBudgetMs, probeSpec } from './probe-cause.ts';
@@ -125,8 +125,8 @@ function stuckInit(view: PodView, failed: readonly RunStory[]): readonly Signal[
       awaits: true,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: isSidecar
-        ? `sidecar ${subjectText(subject)} holds up the initialisation: its startup probe has not passed for more than ${durationText(graceMs)}`
-        : `init ${subjectText(subject)} has been running for more than ${durationText(graceMs)}`,
+        ? `sidecar ${subjectText(subject)} holds up the initialisation: its startup probe has not passed ${lastingText(view.nowMs, sinceMs, graceMs)}`
+        : `init ${subjectText(subject)} has been running ${lastingText(view.nowMs, sinceMs, graceMs)}`,
       evidence: [
         fieldEvidence(view.pod, `${blocking.path}.state.running.startedAt`, blocking.status.state?.running?.startedAt ?? '', sinceMs),
         ...(found?.evidence ?? []),

@@ -51,7 +51,7 @@ function stuckSignal(view: PodView, deletionMs: number): Signal {
     dueTimeMs: deletionMs + thresholds.terminatingMs,
     awaits: true,
     recoverAfterMs: thresholds.recoverMs,
-    summary: `${nameOf(pod)}${subject.kind === 'Pod' ? '' : ` of ${subjectText(subject)}`} does not go away: ${hold.why}`,
+    summary: `${nameOf(pod)}${subject.kind === 'Pod' ? '' : ` of ${subjectText(subject)}`} ${view.nowMs < deletionMs + thresholds.terminatingMs ? 'is being deleted' : 'does not go away'}: ${hold.why}`,
     evidence: [fieldEvidence(pod, 'metadata.deletionTimestamp', pod.metadata.deletionTimestamp ?? '', deletionMs), ...hold.evidence],
     shared: { ...(hold.cause === 'node_failure' && { node: pod.spec.nodeName ?? '' }), ...(hold.claim !== undefined && { claim: hold.claim }) },
   };
@@ -115,10 +115,11 @@ function nodeEvidence(node: Node): readonly Evidence[] {
 function killFailedHold(view: PodView, alive: readonly ContainerStatus[], failed: SeenEvent | undefined): Hold {
   const killing = view.events.filter(({ reason }) => reason === 'Killing').at(-1);
   const names = alive.map(({ name }) => name).join(', ');
+  const isOver = view.nowMs >= (timeOf(view.pod.metadata.deletionTimestamp) ?? 0);
   return {
     cause: 'kill_failed',
     confidence: failed === undefined ? 'likely' : 'certain',
-    why: names === '' ? 'its sandbox cannot be torn down' : `container ${names} still runs after its grace period`,
+    why: names === '' ? 'its sandbox cannot be torn down' : `container ${names} still runs${isOver ? ' after its grace period' : ''}`,
     evidence: [
       ...alive.map(({ name, state }) => fieldEvidence(view.pod, `status.containerStatuses[${name}].state.running.startedAt`, state?.running?.startedAt ?? '')),
       ...(failed === undefined ? [] : [eventEvidence(view.pod, failed)]),

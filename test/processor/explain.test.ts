@@ -173,3 +173,29 @@ test('an Event of a node that is not in the list explains its pods, whichever ui
   const other = event('Node', 'node-b', 'SystemOOM', 'System OOM encountered, victim process: java, pid: 31337');
   assert.deepEqual([verdicts(killed, system), verdicts(killed, other)], [['node_memory'], ['container_limit']]);
 });
+
+test('what is within its grace is told as that, and as too long only when it is', () => {
+  const init = (startedAt: string) => ({
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name: 'web', namespace: 'shop', uid: 'owner' },
+    spec: { nodeName: 'n1', initContainers: [{ name: 'prep', image: 'a:1' }], containers: [{ name: 'app', image: 'a:1' }] },
+    status: { phase: 'Pending', initContainerStatuses: [{ name: 'prep', image: 'a:1', ready: false, restartCount: 0, state: { running: { startedAt } } }] },
+  });
+  const leaving = (deletionTimestamp: string) => ({
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name: 'web', namespace: 'shop', uid: 'owner', deletionTimestamp, deletionGracePeriodSeconds: 30 },
+    spec: { nodeName: 'n1', containers: [{ name: 'app', image: 'a:1' }] },
+    status: {
+      phase: 'Running',
+      containerStatuses: [{ name: 'app', image: 'a:1', ready: true, restartCount: 0, state: { running: { startedAt: '2026-01-15T11:00:00Z' } } }],
+    },
+  });
+  const said = (item: unknown): string => signalsOf(item)[0]?.summary ?? '';
+  assert.equal(said(init('2026-01-15T11:59:00Z')), 'init container prep of Pod shop/web has been running for 2 min, of 5 min that it may take');
+  assert.equal(said(init('2026-01-15T11:56:00Z')), 'init container prep of Pod shop/web has been running for more than 5 min');
+  assert.equal(said(leaving('2026-01-15T12:01:20Z')), 'Pod shop/web is being deleted: container app still runs');
+  assert.equal(said(leaving('2026-01-15T12:00:30Z')), 'Pod shop/web is being deleted: container app still runs after its grace period');
+  assert.equal(said(leaving('2026-01-15T12:00:00Z')), 'Pod shop/web does not go away: container app still runs after its grace period');
+});
