@@ -1,9 +1,10 @@
 /** Manifests as text: YAML documents or JSON, read one document at a time, with problems that say on which line. */
 import { setImmediate } from 'node:timers/promises';
 import type { Document, Node as YamlNode } from 'yaml';
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { ManifestProblem, Manifests } from './capacity/manifest.ts';
 import { readManifests } from './capacity/manifest.ts';
+import { jsonOffsets } from './json-offsets.ts';
 
 /** A problem of the text, or of an object in it, for a person to find. */
 export interface LocatedProblem extends Omit<ManifestProblem, 'path'> {
@@ -83,8 +84,16 @@ function readChunk({ text, before }: Chunk, document: number, limit: number): Lo
   if (json === undefined && text.length > limit) return refuse(1, `has ${text.length} characters, more than the ${limit} of one document: split it with ---`);
   if (json !== undefined) {
     const read = readManifests([json.value]);
-    if (read.problems.length === 0 || text.length > limit)
-      return { ...read, located: read.problems.map(({ path, message }) => ({ document, line: before + 1, field: formatField(path), message })) };
+    const problems = read.problems.slice(0, MAX_LISTED).map((problem) => ({ ...problem, document }));
+    const lines = linesAt(
+      text,
+      jsonOffsets(
+        text,
+        problems.map(({ path }) => path),
+      ),
+    );
+    const located = problems.map(({ path, message }, index) => ({ document, line: before + (lines[index] ?? 1), field: formatField(path), message }));
+    return { ...read, problems, located };
   }
   const template = /^[^#\n"']*(?::|-)[ \t]*\{\{/m.exec(text);
   if (template !== null) {
@@ -100,7 +109,7 @@ function readChunk({ text, before }: Chunk, document: number, limit: number): Lo
   try {
     value = parsed.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    return refuse(1, `is not valid YAML: ${(cause as Error).message}`);
+    return refuse(lineAt(danglingAlias(parsed)), `is not valid YAML: ${(cause as Error).message}`);
   }
   const read = readManifests([value]);
   const located = read.problems.map(({ path, message }) => ({ document, line: before + lineAt(offsetOf(parsed, path)), field: formatField(path), message }));
@@ -114,6 +123,33 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
   } catch {
     return undefined; // flow YAML, or JSON with a mistake that the YAML parser locates
   }
+}
+
+/** The line, from 1, of each offset. */
+function linesAt(text: string, offsets: readonly number[]): readonly number[] {
+  const lines = new Map<number, number>();
+  let [line, from] = [1, 0];
+  for (const offset of [...offsets].sort((a, b) => a - b)) {
+    for (let next = text.indexOf('\n', from); next !== -1 && next < offset; next = text.indexOf('\n', from)) {
+      line += 1;
+      from = next + 1;
+    }
+    lines.set(offset, line);
+  }
+  return offsets.map((offset) => lines.get(offset) ?? 1);
+}
+
+/** Where an alias stands that no anchor belongs to; 0 if there is none. */
+function danglingAlias(document: Document): number {
+  let found = 0;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      found = startOf(alias);
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 /** Where the key or item at the end of the path stands; as deep as the path leads. */

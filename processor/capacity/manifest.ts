@@ -5,6 +5,7 @@
 import type { KubeObject } from '../../collector/objects.ts';
 import { decodeObject } from './decode.ts';
 import { foreignWorkloads, groupOf, NATIVE_GROUPS, templateReference } from './foreign-templates.ts';
+import { fieldProblem, nameProblem, repeatedNames } from './field-rules.ts';
 import { KNOWN_FIELDS } from './known-fields.ts';
 import { parseQuantity } from './quantity.ts';
 import type { Fields } from './reading.ts';
@@ -80,17 +81,25 @@ function readObject(value: unknown, place: Place, workloads: KubeObject[], other
     others.push(object);
     return;
   }
-  if (KNOWN_FIELDS[object.kind] !== undefined) checkValue(value, object.kind, place, 0);
+  if (KNOWN_GROUPS.includes(groupOf(object)) && Object.hasOwn(KNOWN_FIELDS, object.kind)) checkValue(value, object.kind, place, 0);
   if (!isWorkload(object.kind)) {
+    const meant = WORKLOAD_KINDS.find((kind) => kind.toLowerCase() === object.kind.toLowerCase());
+    if (meant !== undefined) report({ ...place, path: [...place.path, 'kind'] }, `${object.kind} is not a kind: write ${meant}`);
     others.push(object);
     return;
   }
   const spec = fieldsOf(fieldsOf(value)?.['spec']);
   checkVersion(object, place);
+  const misnamed = nameProblem(object.metadata.name);
+  if (misnamed !== undefined && textOf(fieldsOf(fieldsOf(value)?.['metadata'])?.['name']) !== undefined)
+    report({ ...place, path: [...place.path, 'metadata', 'name'] }, misnamed);
   checkSelector(object.kind, spec, place);
   if (listOf(podSpecOf(object.kind, spec)?.['containers']).length === 0) report(place, 'has no containers');
   else workloads.push(object);
 }
+
+/** Groups of the kinds in KNOWN_FIELDS: another's kind of the same name has fields of its own. */
+const KNOWN_GROUPS: readonly string[] = [...NATIVE_GROUPS, 'policy', 'scheduling.k8s.io'];
 
 /** Where the API server of today serves the kinds that make pods. */
 const VERSIONS: Readonly<Record<(typeof WORKLOAD_KINDS)[number], string>> = {
@@ -152,7 +161,10 @@ function checkValue(value: unknown, type: string, place: Place, depth: number): 
   const below = (key: string | number): Place => ({ ...place, path: [...place.path, key] });
   if (type.startsWith('[]')) {
     if (!Array.isArray(value)) report(place, 'is not a list');
-    else for (const [index, item] of value.entries()) checkValue(item, type.slice(2), below(index), depth + 1);
+    else {
+      for (const index of repeatedNames(type, value)) report({ ...below(index), path: [...place.path, index, 'name'] }, 'is the name of an earlier one too');
+      for (const [index, item] of value.entries()) checkValue(item, type.slice(2), below(index), depth + 1);
+    }
     return;
   }
   const fields = fieldsOf(value);
@@ -173,7 +185,9 @@ function checkValue(value: unknown, type: string, place: Place, depth: number): 
   }
   for (const [key, item] of Object.entries(fields)) {
     const field = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (field !== undefined) checkValue(item, field, below(key), depth + 1);
+    const problem = fieldProblem(type, key, item);
+    if (problem !== undefined) report(below(key), problem);
+    else if (field !== undefined) checkValue(item, field, below(key), depth + 1);
     else if (place.isLenient !== true) report(below(key), `is not a known field of ${type}`);
   }
 }

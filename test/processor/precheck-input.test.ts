@@ -107,3 +107,24 @@ test('lists at most a hundred problems', async () => {
   const bad = Array.from({ length: 200 }, () => `${POD}      imagee: x\n`).join('---\n');
   assert.equal((await problemsOf(bad)).length, 100);
 });
+
+test('JSON beyond the size of a document is located by line too', async () => {
+  const pod = (cpu: string) => ({
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name: 'a' },
+    spec: { containers: [{ name: 'a', resources: { requests: { cpu } } }] },
+  });
+  const text = JSON.stringify({ kind: 'List', apiVersion: 'v1', items: [pod('1'), pod('1x')] }, null, 1);
+  const line = text.slice(0, text.indexOf('"1x"')).split('\n').length;
+  const { located } = await readManifestText(text, { text: 10_000, document: 10 });
+  assert.deepEqual(
+    located.map((problem) => [problem.line, problem.field]),
+    [[line, 'items[1].spec.containers[0].resources.requests.cpu']],
+  );
+});
+
+test('an alias without its anchor is located', async () => {
+  const { located } = await readManifestText('kind: Pod\napiVersion: v1\nmetadata:\n  name: *gone\n', { text: 1_000, document: 1_000 });
+  assert.equal(located[0]?.line, 4);
+});

@@ -54,6 +54,39 @@ for (const [name, document, path, message] of [
   ['a map where a list belongs', deployment({}, { tolerations: { key: 'a' } }), inTemplate('tolerations'), 'is not a list'],
   ['a list where a map belongs', deployment({}, { nodeSelector: ['a'] }), inTemplate('nodeSelector'), 'is not a map'],
   ['text where an object belongs', deployment({}, { affinity: 'zone' }), inTemplate('affinity'), 'is not an object (Affinity)'],
+  ['a negative number of replicas', deployment({ replicas: -1 }), 'spec.replicas', 'is -1, below 0'],
+  [
+    'a port beyond the last',
+    deployment({}, { containers: [{ ...container, ports: [{ containerPort: 65_536 }] }] }),
+    inTemplate('containers.0.ports.0.containerPort'),
+    'is 65536, not within 1 and 65535',
+  ],
+  [
+    'an operator of another language',
+    deployment({}, { tolerations: [{ key: 'a', operator: 'Equals' }] }),
+    inTemplate('tolerations.0.operator'),
+    'is "Equals", not one of Equal, Exists, Lt, Gt',
+  ],
+  ['two containers of one name', deployment({}, { containers: [container, container] }), inTemplate('containers.1.name'), 'is the name of an earlier one too'],
+  [
+    'a name that no API server takes',
+    { ...deployment(), metadata: { name: 'Web_App' } },
+    'metadata.name',
+    'is "Web_App", not up to 253 lower case letters, digits, - and .',
+  ],
+  ['a kind in lower case', { ...deployment(), kind: 'deployment' }, 'kind', 'deployment is not a kind: write Deployment'],
+  [
+    'a quota that no one could keep',
+    { kind: 'ResourceQuota', apiVersion: 'v1', metadata: { name: 'q' }, spec: { hard: { cpu: '2cores' } } },
+    'spec.hard.cpu',
+    '"2cores" is not a quantity such as 500m, 1.5 or 2Gi',
+  ],
+  [
+    'a LimitRange whose default goes by another name',
+    { kind: 'LimitRange', apiVersion: 'v1', metadata: { name: 'l' }, spec: { limits: [{ type: 'Container', defaults: {} }] } },
+    'spec.limits.0.defaults',
+    'is not a known field of LimitRangeItem',
+  ],
   ['no containers', deployment({}, { containers: [] }), '', 'has no containers'],
   ['no kind', { metadata: { name: 'a' } }, '', 'kind: is missing'],
   ['no name', { kind: 'Pod', spec: {} }, '', 'metadata.name: is missing'],
@@ -94,4 +127,16 @@ test('never throws, whatever a document is', () => {
       },
     ),
   );
+});
+
+test('what is at the edge of a rule is no mistake', () => {
+  const ports = [
+    { containerPort: 1, hostPort: 0, protocol: '' },
+    { containerPort: 65_535, protocol: 'SCTP' },
+  ];
+  const spread = [{ maxSkew: 1, minDomains: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway' }];
+  const sidecar = { ...container, name: 'b-2', restartPolicy: 'Always', ports };
+  const tolerations = [{ operator: 'Exists', effect: '' }];
+  const sound = deployment({ replicas: 0 }, { initContainers: [sidecar], topologySpreadConstraints: spread, tolerations, restartPolicy: 'Always' });
+  assert.deepEqual(readManifests([{ ...sound, metadata: { name: 'web.example-1' } }]).problems, []);
 });
