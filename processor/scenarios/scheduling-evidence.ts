@@ -19,18 +19,17 @@ export function explainVerdict(pod: Pod, verdict: Verdict, diagnosis: Diagnosis)
   const { cause, detail, nearest, lacking } = verdict;
   const one = nearest.length === 1;
   const nodes = one ? `node ${nearest[0]?.node.metadata.name}` : `${nearest.length} nodes`;
-  const figures = `(${fitText(diagnosis)})`;
   switch (cause) {
     case 'resource_fragmentation':
-      return `the free room of ${diagnosis.fit.eligible} nodes together would hold it, that of no single node does ${figures}`;
+      return `the free room of ${diagnosis.fit.eligible} nodes together would hold it, that of no single node does`;
     case 'insufficient_resources':
       return detail === 'too_big'
-        ? `it asks for more ${lacking.join(' and ')} than ${nodes} could ever hold ${figures}`
-        : `too little ${lacking.join(' and ') || 'room'} is free on ${one ? 'the only node' : `the ${nodes}`} that would take it ${figures}`;
+        ? `it asks for more ${lacking.join(' and ')} than ${nodes} could ever hold`
+        : `too little ${lacking.join(' and ') || 'room'} is free on ${one ? 'the only node' : `the ${nodes}`} that would take it`;
     case 'extended_resource':
-      return `no ${lacking.filter((resource) => resource.includes('/')).join(' and ')} is free on ${nodes} ${figures}`;
+      return `no ${lacking.filter((resource) => resource.includes('/')).join(' and ')} is free on ${nodes}`;
     case 'too_many_pods':
-      return `${nodes} that would take it ${one ? 'holds' : 'hold'} as many pods as allowed ${figures}`;
+      return `${nodes} that would take it ${one ? 'holds' : 'hold'} as many pods as allowed`;
     case 'node_selector_mismatch':
       return `no node carries the labels of its nodeSelector ${selectorText(pod)}`;
     case 'untolerated_taint':

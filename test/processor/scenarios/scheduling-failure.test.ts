@@ -107,14 +107,14 @@ const causes: readonly Case[] = [
     ],
     cause: 'insufficient_resources',
     confidence: 'certain',
-    says: /too little cpu is free on the 2 nodes .*K=0, K\*=0, phi=0, binding cpu/,
+    says: /too little cpu is free on the 2 nodes that would take it$/,
   },
   {
     name: 'free space that is scattered over the pool is fragmentation',
     pod: pending({ container: requests('3') }),
     objects: [...three(), ...['n1', 'n2', 'n3'].map((on) => filler(on, '2'))],
     cause: 'resource_fragmentation',
-    says: /K=0, K\*=2, phi=1/,
+    says: /the free room of 3 nodes together would hold it, that of no single node does$/,
   },
   {
     name: 'space on nodes the pod may not use is no fragmentation',
