@@ -56,7 +56,9 @@ async function runReplay(files: readonly string[], options: ReplayOptions): Prom
   printIncidents(incidents, options.format);
   const seconds = (performance.now() - startedMs) / 1_000;
   const letters = replay.rows('dead_letters').length;
-  note(`${records} records in ${seconds.toFixed(1)} s, ${incidents.length} incidents${letters > 0 ? `, ${letters} dead letters` : ''}`);
+  note(
+    `${records} records in ${seconds.toFixed(1)} s, ${incidents.length} ${incidents.length === 1 ? 'incident' : 'incidents'}${letters > 0 ? `, ${letters} dead letters` : ''}`,
+  );
 }
 
 /** What the cluster of a recording is called: the name of its file. */
