@@ -28,7 +28,7 @@ export interface AppenderOptions {
   readonly maxBufferBytes: number;
   readonly flushRecords?: number;
   readonly flushBytes?: number;
-  /** How long a record may wait for company, ms. */
+  /** How long a record may wait for company, ms: until this process's clock is a multiple of it. */
   readonly flushIntervalMs?: number;
   readonly backoff?: Backoff;
 }
@@ -41,6 +41,8 @@ export interface AppenderDeps {
   /** The log will not take this batch, ever: nothing is appended any more. Called once. */
   readonly onFatal: (error: Error) => void;
   readonly random?: () => number;
+  /** Monotonic, ms. */
+  readonly monotonic?: () => number;
 }
 
 /** Large enough to spread the cost of a round trip, small enough to be encoded within one turn (performance.md §0.11, §7). */
@@ -53,6 +55,7 @@ export function createAppender(options: AppenderOptions, deps: AppenderDeps): Ap
   const { maxBufferBytes, flushRecords = FLUSH_RECORDS, flushBytes = FLUSH_BYTES, flushIntervalMs = FLUSH_INTERVAL_MS } = options;
   const queue = createQueue(flushRecords, flushBytes);
   const waiters = createWaiters();
+  const { monotonic = () => performance.now() } = deps;
   const encode = createRecordEncoder();
   const abandon = new AbortController();
   let bufferedBytes = 0;
@@ -85,7 +88,8 @@ export function createAppender(options: AppenderOptions, deps: AppenderDeps): Ap
   const schedule = (): void => {
     if (pumping || queue.isEmpty()) return;
     if (stopping || queue.isFull()) flush();
-    else timer ??= setTimeout(flush, flushIntervalMs);
+    // The appenders of all clusters at the same moment, so that they share what the log does for a batch: an fsync.
+    else timer ??= setTimeout(flush, flushIntervalMs - (monotonic() % flushIntervalMs));
   };
 
   return {

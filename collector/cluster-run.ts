@@ -174,12 +174,13 @@ function createHeart(cluster: string, metrics: Pick<CollectorMetrics, 'outcomes'
   const counted = new Map<string, Outcomes>();
   let ended: SessionCounters[] = [];
   const count = (now: SessionCounters): void => {
-    const before = counted.get(now.session) ?? { received: 0, suppressed: 0, rejected: 0, appended: 0 };
+    const before = counted.get(now.session);
+    if (before?.received === now.received) return; // as of nearly all watches at nearly all times
     metrics.outcomes(cluster, now.resource, {
-      received: now.received - before.received,
-      suppressed: now.suppressed - before.suppressed,
-      rejected: now.rejected - before.rejected,
-      appended: now.appended - before.appended,
+      received: now.received - (before?.received ?? 0),
+      suppressed: now.suppressed - (before?.suppressed ?? 0),
+      rejected: now.rejected - (before?.rejected ?? 0),
+      appended: now.appended - (before?.appended ?? 0),
     });
     counted.set(now.session, now);
   };

@@ -183,7 +183,7 @@ export class Partition {
       await this.#waitForRoom(heartbeat);
       sliceStart = performance.now();
     }
-    for (const tracked of this.#clusters.values()) await settleLost(this.#deps, tracked);
+    for (const tracked of this.#clusters.values()) if (tracked.lost !== undefined) await settleLost(this.#deps, tracked);
     this.#beginRoundIfDue();
     return this.#toCommit();
   }

@@ -52,6 +52,26 @@ describe('createAppender', () => {
     );
   });
 
+  test('all flush when the clock is a multiple of the interval, whenever they began to wait', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let nowMs = 1_010;
+    const writer = createMemoryWriter();
+    const pass = (ms: number): void => {
+      nowMs += ms;
+      t.mock.timers.tick(ms);
+    };
+    const pushNow = (): void => appenderTo(writer, { flushIntervalMs: 50 }, { monotonic: () => nowMs }).push(note(`at ${nowMs}`));
+    pushNow();
+    pass(30);
+    pushNow();
+    pass(9);
+    await Promise.resolve();
+    assert.deepEqual(messages(writer), []);
+    pass(1);
+    await Promise.resolve();
+    assert.deepEqual(messages(writer), ['at 1010', 'at 1040']);
+  });
+
   test('a batch ends before its bytes are over the limit, but holds one record at least', async () => {
     const writer = createMemoryWriter();
     const size = Buffer.byteLength(JSON.stringify(note('x'.repeat(100))));
