@@ -24,11 +24,13 @@ export interface ServerReady {
 }
 
 export const LIST_VERSION = 1_000_000_000;
+/** Of the list, whatever limit is asked for: both sides ask for this one. */
+const PAGE_LIMIT = 500;
 const CHUNK_BYTES = 64 * 1_024;
 
 /** The lines of a watch: every change is another version of one of the listed pods, in the order of the recording. */
 export function* watchLines({ listed, changes, large = false }: ServerOptions): Generator<Buffer> {
-  const recorded = large ? recordedPods().map(largePod) : recordedPods();
+  const recorded = podsOf(large);
   for (let change = 0; change < changes; change += 1) {
     const pod = recorded[change % recorded.length];
     if (pod === undefined) throw new Error('no pods were recorded');
@@ -37,9 +39,10 @@ export function* watchLines({ listed, changes, large = false }: ServerOptions): 
   }
 }
 
-function listPage(listed: number, start: number, limit: number): string {
-  const recorded = recordedPods();
-  const end = Math.min(start + limit, listed);
+const podsOf = (large: boolean): readonly RawPod[] => (large ? recordedPods().map(largePod) : recordedPods());
+
+function listPage(recorded: readonly RawPod[], listed: number, start: number): string {
+  const end = Math.min(start + PAGE_LIMIT, listed);
   const items = Array.from({ length: end - start }, (_, at) => {
     const { metadata, spec, status } = copyOf(recorded[(start + at) % recorded.length] as RawPod, start + at, start + at + 1);
     return { metadata, spec, status }; // kind and apiVersion stand in no item of a list
@@ -76,12 +79,18 @@ function chunksOf(lines: Iterable<Buffer>): Buffer[] {
   return chunks;
 }
 
+/** The pages of the list, in order. */
+export function* listPages({ listed, large = false }: ServerOptions): Generator<Buffer> {
+  const recorded = podsOf(large);
+  for (let start = 0; start === 0 || start < listed; start += PAGE_LIMIT) yield Buffer.from(listPage(recorded, listed, start));
+}
+
 function serve(options: ServerOptions): void {
   const chunks = chunksOf(watchLines(options));
   const pages = new Map<string, Buffer>();
   const packed = new Map<string, Buffer>();
-  for (let start = 0; start === 0 || start < options.listed; start += 500) {
-    const page = Buffer.from(listPage(options.listed, start, 500));
+  for (const page of listPages(options)) {
+    const start = PAGE_LIMIT * pages.size;
     pages.set(String(start), page);
     if (options.gzip === true) packed.set(String(start), gzipSync(page, { level: 1 }));
   }

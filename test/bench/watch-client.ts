@@ -8,7 +8,6 @@ import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SessionCounters } from '../../collector/change-record.ts';
-import { LIST_VERSION } from './api-server.ts';
 import { cpuSeconds } from './measure.ts';
 
 export interface ClientOptions {
@@ -17,6 +16,8 @@ export interface ClientOptions {
   /** Pods of the list, and lines that the watch is going to bring. */
   readonly listed: number;
   readonly lines: number;
+  /** resourceVersion of the list. */
+  readonly listVersion: number;
 }
 
 export interface ClientReport {
@@ -138,7 +139,7 @@ async function prepareInformer({ port, listed, lines }: ClientOptions): Promise<
 }
 
 /** Reads first, and parses when all is there: pages of a list as they are, lines one by one. */
-async function prepareParse({ port, listed, lines }: ClientOptions): Promise<() => Reading> {
+async function prepareParse({ port, listed, lines, listVersion }: ClientOptions): Promise<() => Reading> {
   const read = (path: string): Promise<Buffer> =>
     new Promise((resolve) => {
       http.get({ host: '127.0.0.1', port, path }, (response) => {
@@ -153,7 +154,7 @@ async function prepareParse({ port, listed, lines }: ClientOptions): Promise<() 
       });
     });
   const bodies: Buffer[] = [];
-  if (lines > 0) bodies.push(await read(`/api/v1/pods?watch=1&resourceVersion=${LIST_VERSION}`));
+  if (lines > 0) bodies.push(await read(`/api/v1/pods?watch=1&resourceVersion=${listVersion}`));
   else for (let start = 0; start < listed; start += 500) bodies.push(await read(`/api/v1/pods?limit=500&continue=${start}`));
   return () => {
     let seen = 0;
