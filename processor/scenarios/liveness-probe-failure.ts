@@ -1,17 +1,22 @@
 /**
  * Opens when: the kubelet killed a container because its liveness or startup probe failed, and it crash-loops; or, where nothing
- *   starts it again, the pod or its Job has failed.
+ *   starts it again, the pod or its Job has failed; or a startup probe neither passes nor kills, since it cannot be run at all.
  * Updates when: it is killed again; Running and CrashLoopBackOff taking turns set the flag `oscillating`.
- * Resolves when: the container has run without a break for `recoverRunningMs`.
- * Thresholds: CrashLoopBackOff, or `restarts` in `restartsWindowMs` (ms, design §4), or as many long runs that all ended so.
+ * Resolves when: the container has run without a break for `recoverRunningMs`; it has started, for `recoverMs`.
+ * Thresholds: CrashLoopBackOff, or `restarts` in `restartsWindowMs` (ms, design §4), or as many long runs that all ended so;
+ *   `readinessMs` after the startup probe should have killed.
  * Cannot see: successes of a probe; a kill whose Events were dropped is inferred from the failures before it or from earlier kills.
  */
 import { crashFlags } from './crash-flags.ts';
-import { subjectText } from './evidence.ts';
+import { isNodeReady } from './conditions.ts';
+import type { ContainerReading } from './container-runs.ts';
+import { containersOf } from './container-runs.ts';
+import { containerSubject, fieldEvidence, subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
-import { findProbeCause, neverPassedLiveness } from './probe-cause.ts';
+import { findProbeCause, neverPassedLiveness, probeBudgetMs, probeSpec } from './probe-cause.ts';
 import type { ProbeName } from './probe-messages.ts';
 import type { RunEnd } from './run-end.ts';
+import { graceMs } from './run-end.ts';
 import type { RunStory } from './run-signal.ts';
 import { buildRunSignal, crashDueMs, isInitialized, restartsText, RUN_RANK, runEvidence, storiesOf } from './run-signal.ts';
 import type { Confidence, PodView, Scenario, Signal } from './scenario.ts';
@@ -22,8 +27,8 @@ const SLACK_MS = 5_000;
 export const livenessProbeFailure: Scenario = {
   id: 'liveness_probe_failure',
   reads: ['pods', 'nodes', 'jobs'],
-  concerns: ({ ran, leaving }) => ran && !leaving,
-  pod: (view) => storiesOf(view).flatMap((story) => probeKillSignal(view, story)),
+  concerns: ({ ran, unready, leaving }) => (ran || unready) && !leaving,
+  pod: (view) => [...storiesOf(view).flatMap((story) => probeKillSignal(view, story)), ...containersOf(view).flatMap((c) => neverStarted(view, c))],
 };
 
 function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
@@ -55,4 +60,37 @@ function probeKillSignal(view: PodView, story: RunStory): readonly Signal[] {
 function confidenceOf(end: Extract<RunEnd, { kind: 'probe' }>, found: Confidence): Confidence {
   if (end.probe === 'startup') return end.certain ? 'certain' : 'likely';
   return end.certain || found !== 'certain' ? found : 'likely';
+}
+
+/**
+ * Still not started when its startup probe must have killed it: the kubelet throws away the result of a probe that it cannot run
+ * (pkg/kubelet/prober/worker.go), such as a command that the image does not have, and so waits for ever.
+ */
+function neverStarted(view: PodView, container: ContainerReading): readonly Signal[] {
+  const { status, runningSinceMs, kind } = container;
+  const probe = probeSpec(container, 'Startup');
+  if (runningSinceMs === undefined || status.started !== false || probe === undefined || kind === 'init' || kind === 'ephemeral') return [];
+  if (view.pod.status.phase !== 'Running' || view.pod.metadata.deletionTimestamp !== undefined) return [];
+  if (kind === 'sidecar' && !isInitialized(view)) return [];
+  const node = view.node(view.pod.spec.nodeName ?? '');
+  if (node !== undefined && !isNodeReady(node)) return [];
+  const found = findProbeCause(view, container, 'Startup', view.nowMs, true);
+  const subject = containerSubject(view, view.pod, container.name);
+  return [
+    {
+      scenario: 'liveness_probe_failure',
+      cause: 'startup_probe_failed',
+      detail: '',
+      flags: [],
+      confidence: found.told ? 'certain' : 'likely',
+      subject,
+      track: 'ready',
+      rank: found.told ? 1 : 0,
+      fact: { value: 'started=false', timeMs: runningSinceMs },
+      dueTimeMs: runningSinceMs + probeBudgetMs(probe) + graceMs(view, probe) + view.thresholds.readinessMs,
+      recoverAfterMs: view.thresholds.recoverMs,
+      summary: `${subjectText(subject)} runs but does not count as started: its startup probe neither passes nor ends it${found.output === '' ? '' : `: ${found.output}`}`,
+      evidence: [fieldEvidence(view.pod, `${container.path}.started`, false, runningSinceMs), ...found.evidence],
+    },
+  ];
 }

@@ -76,7 +76,8 @@ function isWanted(view: PodView, container: ContainerReading, run: FinishedRun):
   return view.events.some((event) => event.reason === 'SandboxChanged' && isNear(event, run, grace));
 }
 
-function graceMs(view: PodView, probe: Probe | undefined): number {
+/** What a container gets to end in, ms: by the probe that ends it, else by its pod. */
+export function graceMs(view: PodView, probe: Probe | undefined): number {
   return (probe?.terminationGracePeriodSeconds ?? view.pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1_000;
 }
 

@@ -32,7 +32,8 @@ const CONFIG: readonly Row[] = [
   [/read-?only file ?system/i, depends('readonly_volume')],
   [/subpath.{0,300}permission denied/i, depends('access_denied')],
   [/cannot find volume|volume .{0,80}not found/i, depends('missing_volume')],
-  [/subpath|failed to sync (?:configmap|secret) cache|hostpath|^(?:l?stat|open|mkdir) \//i, depends('mount_failed')],
+  // The only variables that a kubelet expands here are those of a subPathExpr.
+  [/subpath|^missing value for |failed to sync (?:configmap|secret) cache|hostpath|^(?:l?stat|open|mkdir) \//i, depends('mount_failed')],
 ];
 
 /** The command could not be executed; crun and kata put it in words of their own, Windows in the host compute service's. */
