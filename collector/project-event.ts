@@ -15,7 +15,7 @@ export function projectEvent(raw: Raw): Omit<Event, 'kind' | 'apiVersion' | 'met
     ...(isRaw(raw['related']) && { related: reference(raw['related']) }),
     type: text(raw['type']) ?? '',
     reason: text(raw['reason']) ?? '',
-    note: freeText(raw['message']) ?? '',
+    note: (freeText(raw['message']) ?? '').replace(PRINTED_OBJECT, ''),
     component: filled(source['component']) ?? text(raw['reportingComponent']) ?? '',
     ...(action !== undefined && { action }),
     ...(firstTime !== undefined && { firstTime }),
@@ -24,6 +24,9 @@ export function projectEvent(raw: Raw): Omit<Event, 'kind' | 'apiVersion' | 'met
     count: Math.max(1, Math.trunc(number(series['count']) ?? number(raw['count']) ?? 1)),
   };
 }
+
+/** OpenKruise and its kin print the whole object that they could not create after the error, with the values of its environment. */
+const PRINTED_OBJECT = /, (?:pod|pvc): ?\{"[\s\S]*$/;
 
 const NOTHING: Raw = {};
 

@@ -165,16 +165,12 @@ function isShort({ kind, metadata, spec, status }: Workload): boolean {
 
 /** Controllers and the Event correlator put their own words before the API server's answer. */
 function answerOf(text: string): string {
-  return (
-    text
-      .replace(/^\(combined from similar events\): /, '')
-      .replace(/^(?:Error creating|failed to create)(?: \w+)?: /i, '')
-      // Kruise and its kin print the whole pod after the answer, which may hold any word.
-      .replace(/, (?:pod|pvc): \{.*$/s, '')
-      .replace(/^Failed to create new replica set "[^"]*": /, '')
-      .replace(/^create (?:Pod|Claim) .*? in StatefulSet \S+ failed error: /, '')
-      .trim()
-  );
+  return text
+    .replace(/^\(combined from similar events\): /, '')
+    .replace(/^(?:Error creating|failed to create)(?: \w+)?: /i, '')
+    .replace(/^Failed to create new replica set "[^"]*": /, '')
+    .replace(/^create (?:Pod|Claim) .*? in StatefulSet \S+ failed error: /, '')
+    .trim();
 }
 
 interface Meaning {

@@ -238,6 +238,12 @@ describe('an Event', () => {
   ];
   for (const [name, fields, normal] of cases) test(`${name} is normalised`, () => assert.deepEqual(event(fields), { ...kept, ...normal }));
 
+  test('does not carry the object that its writer could not create', () => {
+    const printed = 'failed to create pod: pods "a" is forbidden: no, pod: {"spec":{"containers":[{"env":[{"name":"A","value":"private"}]}]}}';
+    assert.equal(event({ message: printed })['note'], 'failed to create pod: pods "a" is forbidden: no');
+    assert.equal(event({ message: 'back-off restarting, pod: web' })['note'], 'back-off restarting, pod: web');
+  });
+
   test('about nothing still has every field that rules read', () => {
     const { firstTime, lastTime, ...rest } = body('events', {});
     assert.deepEqual(rest, { regarding: { kind: '', namespace: '', name: '', uid: '' }, type: '', reason: '', note: '', component: '', count: 1 });
