@@ -284,8 +284,8 @@ function isStarting(signal: Signal, atMs: number): boolean {
   return (signal.track === 'ready' || signal.awaits === true) && signal.dueTimeMs > atMs;
 }
 
-/** Times of one moment, whole seconds as different components date it. */
-const SAME_MOMENT_MS = 5_000;
+/** Times of one moment, as different components date it and come to it; short beside every silent wait's grace. */
+const SAME_MOMENT_MS = 30_000;
 /** What goes on in silence: however long it lasts, nothing new is written about it. */
 const SILENT_WAITS: ReadonlySet<string> = new Set([
   'scheduler_absent',

@@ -170,9 +170,10 @@ function isBackOffEvent(event: SeenEvent): boolean {
   return event.reason === 'BackOff' && event.type === 'Warning';
 }
 
-/** Restarts within the window that ends with the last run. Counts come from restartCount, times from the objects themselves. */
+/** Restarts within the window that ends with the last run, or now. Counts come from restartCount, times from the objects themselves. */
 function restartsInWindow(view: PodView, container: ContainerReading): number {
-  const endMs = container.runs.at(-1)?.finishedTimeMs ?? 0;
+  // A run that the runtime lost has no times: what is known of the restarts up to now counts.
+  const endMs = container.runs.at(-1)?.finishedTimeMs || view.nowMs;
   const startMs = endMs - view.thresholds.restartsWindowMs;
   const podStartMs = timeOf(view.pod.status.startTime);
   if (podStartMs !== undefined && podStartMs > startMs) return container.restartCount;

@@ -54,9 +54,9 @@ const MEMORY =
 /** A container: CreateContainerError, RunContainerError, StartError, ContainerCannotRun. Mounts come first, since the command comes after. */
 const CONTAINER: readonly Row[] = [
   [MEMORY, creates('memory_limit_too_low')],
-  // Hooks and shims are the node's programs, not the pod's command.
+  // Hooks and shims are the node's programs, not the pod's command, and snapshots are the runtime's own.
   [
-    /(?:running|executing) (?:\w+ )?hook|hook (?:failed|#\d)|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs|mount `(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs|overlay)`/i,
+    /(?:running|executing) (?:\w+ )?hook|hook (?:failed|#\d)|fork\/exec|exec: \\*"(?:containerd-shim|runc|crun|nvidia-container)|failed to start shim(?! task)|nvidia-container|containerd\.snapshotter|failed to stat parent:|unable to retrieve OCI runtime error \(open|\b(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs)\\*" to rootfs|mount `(?:proc|sysfs|cgroup2?|mqueue|devpts|tmpfs|overlay)`/i,
     creates('runtime_error'),
   ],
   [
