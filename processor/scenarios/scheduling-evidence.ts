@@ -161,7 +161,7 @@ export function claimEvidence(view: PodView, used: UsedClaim | undefined): reado
   const events = view.eventsOf(claim.metadata.uid).slice(-1);
   return [
     fieldEvidence(claim, 'status.phase', claim.status.phase ?? ''),
-    fieldEvidence(claim, 'spec.storageClassName', claim.spec.storageClassName ?? ''),
+    fieldEvidence(claim, 'spec.storageClassName', claim.spec.storageClassName || 'none'),
     ...events.map((event) => eventEvidence(claim, event)),
   ];
 }
