@@ -97,12 +97,47 @@ function readContainer(view: PodView, status: ContainerStatus, path: string, spe
   };
 }
 
-/** By fieldPath; recorders that leave it out can only mean the container of a pod that has no other. */
+/** By fieldPath; lists that people trim, and recorders that leave it out, can only mean the container of a pod that has no other, or the one that is meant. */
 function eventsOf(view: PodView, name: string, list: ContainerKind): readonly SeenEvent[] {
   const { containers, initContainers = [] } = view.pod.spec;
   const alone = list === 'app' && containers.length === 1 && initContainers.length === 0;
-  return view.events.filter(({ fieldPath }) => fieldPath.endsWith(`{${name}}`) || (fieldPath === '' && alone));
+  return view.events.filter((event) => (event.fieldPath === '' ? alone || isMeant(view.pod, name, event) : event.fieldPath.endsWith(`{${name}}`)));
 }
+
+/** Events about a container say which by its name, by an image or by a kind of probe or hook that only one of the pod has. */
+function isMeant({ spec }: Pod, name: string, { reason, note }: SeenEvent): boolean {
+  if (!OF_CONTAINERS.has(reason)) return false;
+  const all = [...(spec.initContainers ?? []), ...spec.containers];
+  const only = (has: (container: Container) => boolean): boolean => {
+    const found = all.filter(has);
+    return found.length === 1 && found[0]?.name === name;
+  };
+  const named = /container:? "?([a-z0-9][-a-z0-9]*)/i.exec(note)?.[1];
+  if (all.some((container) => container.name === named)) return named === name;
+  const image = /image "([^"]+)"/.exec(note)?.[1];
+  if (image !== undefined) return only((container) => container.image === image);
+  if (/^Readiness probe/.test(note)) return only(({ readinessProbe }) => readinessProbe !== undefined);
+  if (/^Liveness probe/.test(note)) return only(({ livenessProbe }) => livenessProbe !== undefined);
+  if (/^Startup probe/.test(note)) return only(({ startupProbe }) => startupProbe !== undefined);
+  if (reason === 'FailedPreStopHook') return only(({ lifecycle }) => lifecycle?.preStop !== undefined);
+  return /PostStartHook/.test(`${reason} ${note}`) && only(({ lifecycle }) => lifecycle?.postStart !== undefined);
+}
+
+/** Reasons that kubelets give to Events about containers (signals.md §1.2). */
+const OF_CONTAINERS: ReadonlySet<string> = new Set([
+  'Pulling',
+  'Pulled',
+  'Failed',
+  'BackOff',
+  'InspectFailed',
+  'ErrImageNeverPull',
+  'Created',
+  'Started',
+  'Killing',
+  'Unhealthy',
+  'FailedPostStartHook',
+  'FailedPreStopHook',
+]);
 
 /** A container's own policy (sidecars since 1.28, all since 1.34) wins over the pod's; init containers are never run again after success. */
 function restartPolicyOf(pod: Pod, spec: Container | undefined, kind: ContainerKind): ContainerReading['restartPolicy'] {

@@ -42,7 +42,7 @@ export function endOf(view: PodView, container: ContainerReading, run: FinishedR
   if (run.reason === 'OOMKilled') return { kind: 'oom', systemWide: false };
   if (NEVER_STARTED.has(run.reason)) return { kind: 'never_started' };
   if (isWanted(view, container, run)) return { kind: 'wanted' };
-  const hook = endedByHook(container, run);
+  const hook = endedByHook(view, container, run);
   if (hook !== undefined) return hook;
   const probe = endedByProbe(view, container, run);
   if (probe !== undefined) return probe;
@@ -95,7 +95,7 @@ export function isProcessGone(message: string): boolean {
   return PROCESS_WAS_GONE.test(message);
 }
 
-function endedByHook(container: ContainerReading, run: FinishedRun): RunEnd | undefined {
+function endedByHook(view: PodView, container: ContainerReading, run: FinishedRun): RunEnd | undefined {
   const { waiting } = container.status.state ?? {};
   const { lastError } = container.past;
   const recent = lastError?.reason === 'PostStartHookError' && lastError.timeMs >= run.finishedTimeMs - SLACK_MS ? lastError.message : undefined;
@@ -103,7 +103,8 @@ function endedByHook(container: ContainerReading, run: FinishedRun): RunEnd | un
   const event = container.events.findLast(
     ({ reason, note }) => reason === 'FailedPostStartHook' || (reason === 'Killing' && note.includes('FailedPostStartHook')),
   );
-  const told = event !== undefined && (isNear(event, run, SLACK_MS) || isHookLoop(container, run, event));
+  // It is killed with its grace, and may use all of it.
+  const told = event !== undefined && (isNear(event, run, graceMs(view, undefined)) || isHookLoop(container, run, event));
   if (message === undefined && !told) return undefined;
   if (isProcessGone(message ?? event?.note ?? '')) return undefined;
   return { kind: 'hook', message: message ?? '', ...(told && { event }) };
