@@ -9,8 +9,8 @@ import { CALM } from './start-failures.ts';
 const STEPS: ReadonlySet<string> = new Set(['Pulling', 'Pulled', 'Created', 'Started']);
 /** Waiting reasons that say what the Events of a back-off say. */
 const BACKING_OFF: ReadonlySet<string> = new Set(['CrashLoopBackOff', 'ImagePullBackOff']);
-/** The kubelet's Events beside the one that names the cause of a failed pull. */
-const NAMES_NOTHING = /^Error: (?:ImagePullBackOff|ErrImagePull)$/;
+/** The kubelet's Event beside that of the back-off; `Error: ErrImagePull` counts a failed pull. */
+const NAMES_NOTHING = /^Error: ImagePullBackOff$/;
 
 /** Whether a rule may say something else of the pod because of this Event. */
 export function isHeard(pod: Pod, { reason, note, regarding }: Event): boolean {
