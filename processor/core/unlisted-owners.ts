@@ -6,7 +6,7 @@ import type { Event, Pod, Workload } from '../../collector/objects.ts';
 import { isPodRefusal, SILENT_MS } from '../scenarios/failed-create.ts';
 import { inSync, isAwaited } from './coverage.ts';
 import type { Engine } from './incidents.ts';
-import { sourceGone } from './incidents.ts';
+import { reconcile, sourceGone } from './incidents.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
 import { resourceOfKind } from './workload.ts';
@@ -28,7 +28,7 @@ export function markUnlistedOwner(state: ClusterState, pod: Pod): void {
   if (state.tables.unlisted.has(uid)) state.tables.dirty.set(`controller/${uid}`, 1);
 }
 
-/** Nothing was heard of a refusal for long. Where Events were not seen meanwhile, their next list tells those of the last hour. */
+/** Nothing was heard of a refusal for long: it has what it wants, or is gone. Where Events were not seen meanwhile, their next list tells those of the last hour. */
 export function ownerIsSilent(engine: Engine, uid: string): void {
   const { state } = engine;
   const owner = state.tables.unlisted.get(uid);
@@ -38,7 +38,9 @@ export function ownerIsSilent(engine: Engine, uid: string): void {
     return;
   }
   state.tables.unlisted.delete(uid);
-  sourceGone(engine, { kind: 'controller', uid, object: owner }, 'is not refused any more, or is gone: no Event says so of late');
+  const source = { kind: 'controller', uid, object: owner } as const;
+  if (state.indexes.podsByOwner.get(uid).length > 0) reconcile(engine, source, [], new Set());
+  else sourceGone(engine, source, 'has no pods and is not refused any more: it is gone, or wants none');
 }
 
 /** Objects of this kind are in the tables, or will be. */
