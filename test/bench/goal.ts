@@ -5,8 +5,8 @@ import type { Ratio } from './measure.ts';
 export interface Figure {
   readonly what: string;
   readonly value: Ratio;
-  /** What it is held against. `above`: it must not be lower; `below`: it must not be higher. */
-  readonly target: { readonly above: number } | { readonly below: number };
+  /** What it is held against. `above`: it must not be lower; `below`: it must not be higher. Without one it is only told. */
+  readonly target?: { readonly above: number } | { readonly below: number };
   /** Behind the numbers, e.g. ' ms'; '' for a ratio. */
   readonly unit?: string;
 }
@@ -31,5 +31,6 @@ export interface Goal {
 }
 
 export function isMet({ value: { median }, target }: Figure): boolean {
+  if (target === undefined) return true;
   return 'above' in target ? median >= target.above : median <= target.below;
 }

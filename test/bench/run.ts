@@ -51,13 +51,19 @@ function measureApart(number: number): Promise<Report> {
 }
 
 const digits = (value: number): string => (Math.abs(value) >= 10 ? value.toFixed(0) : value.toPrecision(2));
-const targetOf = ({ target }: Figure): string => ('above' in target ? `≥ ${target.above}` : `≤ ${target.below}`);
+
+/** `≥ 0.3`; '' of what is only told. */
+function targetOf({ target, unit = '' }: Figure): string {
+  if (target === undefined) return '';
+  return 'above' in target ? `≥ ${target.above}${unit}` : `≤ ${target.below}${unit}`;
+}
 
 function lines({ number, title, figures, checked, scaled, costs, seconds }: Report): string {
   const rows = figures.map((figure) => {
     const { what, value, unit = '' } = figure;
     const spread = value.pairs > 1 ? ` (${digits(value.lowest)} to ${digits(value.highest)}, ${value.pairs} pairs)` : '';
-    return `  ${digits(value.median)}${unit} ${isMet(figure) ? 'meets' : 'MISSES'} ${targetOf(figure)}${unit}  ${what}${spread}`;
+    const verdict = figure.target === undefined ? 'told only' : `${isMet(figure) ? 'meets' : 'MISSES'} ${targetOf(figure)}`;
+    return `  ${digits(value.median)}${unit} ${verdict}  ${what}${spread}`;
   });
   const profile = costs.length === 0 ? [] : [`  largest costs: ${costs.join(', ')}`];
   return [`${number}. ${title}`, ...rows, `  checked: ${checked}`, `  scaled: ${scaled}`, ...profile, `  ${seconds.toFixed(0)} s`].join('\n');
@@ -69,7 +75,8 @@ function markdown(reports: readonly Report[]): string {
       const { what, value, unit = '' } = figure;
       const spread = value.pairs > 1 ? `${digits(value.lowest)}–${digits(value.highest)}` : '';
       const missed = isMet(figure) ? 'met' : `missed${costs.length > 0 ? `: ${costs.join(', ')}` : ''}`;
-      return `| ${number} | ${title}: ${what} | ${digits(value.median)}${unit} | ${spread} | ${targetOf(figure)}${unit} | ${missed} |`;
+      const verdict = figure.target === undefined ? 'told only' : missed;
+      return `| ${number} | ${title}: ${what} | ${digits(value.median)}${unit} | ${spread} | ${targetOf(figure)} | ${verdict} |`;
     }),
   );
   const notes = reports.map(({ number, checked, scaled }) => `- ${number}: checked: ${checked}. Scaled: ${scaled}.`);
