@@ -26,7 +26,7 @@ export function podChangeRow(
 ): PodChangeRow {
   const { metadata, spec, status } = pod;
   // Comparing costs a tenth of writing the spec out and hashing it, and nearly no change of a pod changes its spec.
-  const text = stored !== undefined && sameJson(stored.spec, spec) ? '' : specText(spec);
+  const text = stored !== undefined && hasSameText(stored.spec, spec) ? '' : specText(spec);
   const specHash = text === '' && stored !== undefined ? stored.hash : createHash('sha256').update(text).digest('hex').slice(0, 16);
   const statuses = status.containerStatuses ?? [];
   let [ready, restarts] = [0, 0];
@@ -62,6 +62,11 @@ export function podChangeRow(
 function specText(spec: PodSpec): string {
   const { nodeName: _, ...rest } = spec;
   return JSON.stringify(rest);
+}
+
+/** Whether both have the same specText. */
+function hasSameText(a: PodSpec, b: PodSpec): boolean {
+  return sameJson(a, b) || (a.nodeName !== b.nodeName && sameJson({ ...a, nodeName: undefined }, { ...b, nodeName: undefined }));
 }
 
 function containerStates(pod: Pod): readonly unknown[] {

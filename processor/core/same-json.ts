@@ -23,7 +23,7 @@ function sameFields(a: Fields, b: Fields): boolean {
   let at = 0;
   for (const key in a) {
     const value = a[key];
-    if (value === undefined || !Object.hasOwn(a, key)) continue;
+    if (value === undefined) continue;
     let other = others[at++];
     while (other !== undefined && b[other] === undefined) other = others[at++];
     if (other !== key || !sameJson(value, b[key])) return false;

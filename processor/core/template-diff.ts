@@ -37,6 +37,7 @@ const CONTAINER_FIELDS: Readonly<Record<string, (container: Container) => unknow
 
 /** Compares two templates; bounded. */
 export function diffTemplates(before: PodTemplate | undefined, after: PodTemplate | undefined): FieldChange[] {
+  if (sameJson(before, after)) return []; // nearly always: most versions of a workload are of its status
   const changes: FieldChange[] = [];
   const compare = (path: string, a: unknown, b: unknown): void => {
     if (!sameJson(a, b)) changes.push({ path, before: show(a), after: show(b) });

@@ -146,12 +146,15 @@ function isHeldUp(pod: Pod): boolean {
   return statusesOf(pod).every(({ status }) => status.state?.running === undefined && CALM.includes(status.state?.waiting?.reason ?? ''));
 }
 
+function isAwaited({ state }: ContainerStatus): boolean {
+  return state?.running === undefined && state?.terminated === undefined && CALM.includes(state?.waiting?.reason ?? '');
+}
+
 /** All containers wait to be created, but for init containers that are done; also of a pod that its kubelet has not looked at yet. */
 export function isNotYetCreated({ status }: Pod): boolean {
-  const waits = ({ state }: ContainerStatus): boolean =>
-    state?.running === undefined && state?.terminated === undefined && CALM.includes(state?.waiting?.reason ?? '');
   return (
-    (status.containerStatuses ?? []).every(waits) && (status.initContainerStatuses ?? []).every((init) => waits(init) || init.state?.terminated?.exitCode === 0)
+    (status.containerStatuses ?? []).every(isAwaited) &&
+    (status.initContainerStatuses ?? []).every((init) => isAwaited(init) || init.state?.terminated?.exitCode === 0)
   );
 }
 
@@ -175,8 +178,11 @@ function podFailure(view: PodView): StartFailure | undefined {
   const mountedMs = Math.max(0, ...events.filter(({ reason }) => AFTER_VOLUMES.includes(reason)).map(({ lastTimeMs }) => lastTimeMs));
   const stands = ({ reason, lastTimeMs }: SeenEvent): boolean => lastTimeMs > progressMs && (lastTimeMs >= mountedMs || !VOLUME_REASONS.includes(reason));
   const candidates = events.filter(stands).flatMap((event) => readEvent(view, event) ?? []);
-  const order = (failure: StartFailure): number => (failure.specific ? 0 : ORDER.length + 1) + (ORDER.indexOf(failure.cause) + 1 || ORDER.length);
-  return candidates.sort((a, b) => order(a) - order(b))[0];
+  return candidates.sort((a, b) => orderOf(a) - orderOf(b))[0];
+}
+
+function orderOf({ specific, cause }: StartFailure): number {
+  return (specific ? 0 : ORDER.length + 1) + (ORDER.indexOf(cause) + 1 || ORDER.length);
 }
 
 const ORDER: readonly string[] = [
