@@ -35,25 +35,30 @@ export function foldEvent(state: ClusterState, emitter: Emitter, event: Event): 
   const list = state.tables.events.get(regarding) ?? [];
   const known = list.find((e) => e.uid === uid);
   if (known !== undefined && known.count === seen.count && known.lastTimeMs === seen.lastTimeMs && known.note === seen.note) return false;
-  const rest = list.filter((e) => e.uid !== uid);
-  const next = [...rest, seen].sort((a, b) => a.lastTimeMs - b.lastTimeMs || (a.uid < b.uid ? -1 : 1)).slice(-KEPT_PER_OBJECT);
-  state.tables.events.set(regarding, next);
+  const next = known === undefined ? [...list, seen] : list.map((e) => (e === known ? seen : e));
+  if (next.length > 1) next.sort((a, b) => a.lastTimeMs - b.lastTimeMs || (a.uid < b.uid ? -1 : 1));
+  state.tables.events.set(regarding, next.length > KEPT_PER_OBJECT ? next.slice(-KEPT_PER_OBJECT) : next);
   emitEvent(state, emitter, event, seen);
   return true;
 }
 
 function emitEvent(state: ClusterState, emitter: Emitter, event: Event, seen: SeenEvent): void {
   const { kind, name, uid } = event.regarding;
-  const { related: _related, fieldPath, uid: eventUid, ...rest } = seen;
-  emitter.emit('events', eventUid, {
+  emitter.emit('events', seen.uid, {
     cluster: state.cluster.name,
     namespace: event.metadata.namespace,
-    uid: eventUid,
+    uid: seen.uid,
     regardingKind: kind,
     regardingName: name,
     regardingUid: uid,
-    fieldPath,
-    ...rest,
+    fieldPath: seen.fieldPath,
+    type: seen.type,
+    reason: seen.reason,
+    note: seen.note,
+    component: seen.component,
+    firstTimeMs: seen.firstTimeMs,
+    lastTimeMs: seen.lastTimeMs,
+    count: seen.count,
   });
 }
 

@@ -21,9 +21,10 @@ const SUBJECT_KINDS: Readonly<Record<string, string>> = { image: 'Image', claim:
 
 /** Groups what this step opened, and ends parents whose last child ended. Call once, after everything was judged. */
 export function groupIncidents(engine: Engine): void {
-  if (engine.touched.size === 0) return;
-  for (const id of [...engine.touched.keys()].sort(byCodeUnit)) {
-    const incident = engine.touched.get(id) as Incident;
+  const { touched } = engine;
+  if (touched === undefined) return;
+  for (const id of [...touched.keys()].sort(byCodeUnit)) {
+    const incident = touched.get(id) as Incident;
     if (incident.state === 'resolved') childResolved(engine, incident);
     else if (incident.parent === '' && !incident.isParent) adopt(engine, incident);
   }

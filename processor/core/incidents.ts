@@ -2,6 +2,7 @@
  * The incident engine (design D8): turns what the rules say of one source into the life of incidents.
  * open → recovering → resolved; joining, relabelling by a stronger signal, flaps, deletion. Deterministic: time is stream time.
  */
+import type { ChangeRecord } from '../../collector/change-record.ts';
 import type { KubeObject, Pod } from '../../collector/objects.ts';
 import { entryOf } from '../catalogue/advice.ts';
 import type { ScenarioId, Signal } from '../scenarios/scenario.ts';
@@ -30,7 +31,9 @@ export interface Source {
 export interface Engine {
   readonly state: ClusterState;
   readonly emitter: Emitter;
-  readonly touched: Map<string, Incident>;
+  touched?: Map<string, Incident>;
+  /** The record in hand, for whoever must say where something went wrong. */
+  readonly record?: ChangeRecord;
   /** A remedy was searched for within this record (remedy-evidence.ts). */
   hasRemedy?: boolean;
 }
@@ -76,11 +79,17 @@ function strongestByKey(signals: readonly Signal[]): ReadonlyMap<string, Signal>
 /** Key of a member in its table. */
 export const memberKey = (incident: string, uid: string): string => `${incident}/${uid}`;
 
+/** Has the incident's row written at the end of the step. Most steps touch none. */
+export function touch(engine: Engine, incident: Incident): void {
+  engine.touched ??= new Map();
+  engine.touched.set(incident.id, incident);
+}
+
 /** Stores the new version of an unresolved incident. */
 export function put(engine: Engine, incident: Incident): void {
   reindexShared(engine.state.indexes, engine.state.tables.incidents.get(incident.id), incident);
   engine.state.tables.incidents.set(incident.id, incident);
-  engine.touched.set(incident.id, incident);
+  touch(engine, incident);
 }
 
 /** Adds an entry to the incident's story. */
@@ -367,13 +376,14 @@ export function resolve(engine: Engine, incident: Incident, resolution: Resoluti
   unindexIncident(indexes, incident);
   tables.incidents.delete(incident.id);
   state.timers.cancel(`recover/${incident.id}`);
-  engine.touched.set(incident.id, resolved);
+  touch(engine, resolved);
 }
 
 /** Writes the heads of all incidents that this step touched. */
 export function emitIncidents(engine: Engine): void {
-  const { state, emitter } = engine;
-  for (const [id, incident] of engine.touched) {
+  const { state, emitter, touched } = engine;
+  if (touched === undefined) return;
+  for (const [id, incident] of touched) {
     const { desired, ready } = replicasOf(workloadObject(state, incident.subject));
     const impact = { desired, ready, affected: incident.failing };
     emitter.emit(

@@ -1,4 +1,5 @@
 /** Asks the rules about everything that changed, and hands what they say to the incident engine. */
+import type { ChangeRecord } from '../../collector/change-record.ts';
 import type { KubeObject, Node, Pod, Resource, Workload } from '../../collector/objects.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { signsOf } from '../scenarios/pod-signs.ts';
@@ -22,7 +23,7 @@ const JUDGED_A_SLICE = 50;
  * Judges all that is dirty, in key order and in slices: after a list that is every pod. While podtrail is blind for pods nothing is
  * judged, and it stays dirty (design D2).
  */
-export function* judgeDirty(engine: Engine, view: ClusterView, where: string): Generator<void, void> {
+export function* judgeDirty(engine: Engine, view: ClusterView): Generator<void, void> {
   const { state } = engine;
   let judged = 0;
   if (state.tables.dirty.size === 0 || !inSync(state, 'pods')) return;
@@ -32,7 +33,7 @@ export function* judgeDirty(engine: Engine, view: ClusterView, where: string): G
       state.tables.dirty.delete(key);
       const at = key.indexOf('/');
       const source = findSource(engine, key.slice(0, at), key.slice(at + 1));
-      if (source !== undefined) judge(engine, view, source, where);
+      if (source !== undefined) judge(engine, view, source);
       // What a late Event opens about a pod that is gone ends with it.
       if (source !== undefined && state.tables.departed.has(source.uid)) sourceGone(engine, source);
       judged += 1;
@@ -113,7 +114,7 @@ function askRules(scenario: Scenario, view: SourceView, kind: Source['kind']): r
   return scenario.node?.(view as NodeView) ?? [];
 }
 
-function judge(engine: Engine, view: ClusterView, source: Source, where: string): void {
+function judge(engine: Engine, view: ClusterView, source: Source): void {
   const { state } = engine;
   if (awaitsOwner(engine, source.object)) {
     state.tables.held.set(`${source.kind}/${source.uid}`, 1);
@@ -126,7 +127,7 @@ function judge(engine: Engine, view: ClusterView, source: Source, where: string)
     return;
   }
   const skipped = skipAwaiting(state, source);
-  const signals = askAll(engine, sourceView(state, view, source), source, asked, skipped, where);
+  const signals = askAll(engine, sourceView(state, view, source), source, asked, skipped);
   const unexplained = withoutExplained(engine, source, signals);
   for (const held of heldByNode(state, source)) skipped.add(held);
   reconcile(engine, source, unexplained, skipped);
@@ -155,7 +156,7 @@ function skipAwaiting(state: ClusterState, source: Source): Set<ScenarioId> {
 }
 
 /** What the rules of these scenarios say. One that throws is skipped from now on. */
-function askAll(engine: Engine, view: SourceView, source: Source, asked: readonly Scenario[], skipped: Set<ScenarioId>, where: string): readonly Signal[] {
+function askAll(engine: Engine, view: SourceView, source: Source, asked: readonly Scenario[], skipped: Set<ScenarioId>): readonly Signal[] {
   const signals: Signal[] = [];
   for (const scenario of asked) {
     if (skipped.has(scenario.id)) continue;
@@ -163,7 +164,7 @@ function askAll(engine: Engine, view: SourceView, source: Source, asked: readonl
       for (const signal of ask(engine.state, scenario, view, source)) signals.push(signal);
     } catch (error) {
       skipped.add(scenario.id);
-      deadLetter(engine, source, scenario.id, where, error);
+      deadLetter(engine, source, scenario.id, error);
     }
   }
   return signals;
@@ -182,9 +183,14 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
+function positionOf(record: ChangeRecord | undefined): string {
+  if (record === undefined) return '';
+  return 'seq' in record ? `${record.session}#${record.seq}` : `${record.run} ${record.type}`;
+}
+
 /** A rule that throws gives no signal; the tables stay applied (design D10). */
-function deadLetter(engine: Engine, source: Source, scenario: ScenarioId, where: string, error: unknown): void {
-  const { state, emitter } = engine;
+function deadLetter(engine: Engine, source: Source, scenario: ScenarioId, error: unknown): void {
+  const { state, emitter, record } = engine;
   const offset = BigInt(state.meta.count);
   emitter.emit('dead_letters', `${scenario}\n${source.uid}`, {
     log: `rule:${scenario}`,
@@ -195,6 +201,6 @@ function deadLetter(engine: Engine, source: Source, scenario: ScenarioId, where:
     timeMs: state.meta.streamTimeMs,
     code: 'rule_threw',
     reason: reasonOf(error),
-    payload: where,
+    payload: positionOf(record),
   });
 }

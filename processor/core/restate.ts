@@ -7,7 +7,7 @@ import type { EmittedRow } from '../../sql/rows.ts';
 import { emitBlindness, emitCluster, emitSession } from './coverage.ts';
 import { createEmitter } from './emit.ts';
 import type { Engine } from './incidents.ts';
-import { addMember, emitIncidents } from './incidents.ts';
+import { addMember, emitIncidents, touch } from './incidents.ts';
 import type { ClusterState } from './state.ts';
 import { rowVersion } from './state.ts';
 import { byCodeUnit } from './tables.ts';
@@ -15,9 +15,9 @@ import { byCodeUnit } from './tables.ts';
 /** Rows of the state as it stands, with the version of its generation and count. Changes nothing. */
 export function restate(state: ClusterState): EmittedRow[] {
   const emitter = createEmitter();
-  const engine: Engine = { state, emitter, touched: new Map() };
+  const engine: Engine = { state, emitter };
   for (const incident of state.tables.incidents.values()) {
-    engine.touched.set(incident.id, incident);
+    touch(engine, incident);
     for (const key of state.indexes.membersOf.get(incident.id)) {
       const member = state.tables.members.get(key);
       if (member !== undefined) addMember(engine, incident, member);

@@ -268,7 +268,8 @@ export function nameKey(namespace: string, name: string): string {
 
 /** uid of the controlling owner, or ''. */
 export function controllerUid(object: KubeObject): string {
-  return object.metadata.ownerReferences?.find((o) => o.controller === true)?.uid ?? '';
+  for (const owner of object.metadata.ownerReferences ?? []) if (owner.controller === true) return owner.uid;
+  return '';
 }
 
 function eachIndex(indexes: Indexes, resource: Resource, object: ProjectedObject, act: (index: Index, key: string) => void): void {

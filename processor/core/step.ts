@@ -44,19 +44,18 @@ export function* stepSlices(state: ClusterState, record: ChangeRecord): Generato
   const { meta } = state;
   meta.count++;
   const emitter = createEmitter();
-  const engine: Engine = { state, emitter, touched: new Map() };
+  const engine: Engine = { state, emitter, record };
   const nowMs = Math.max(meta.streamTimeMs, record.t);
   const previousMs = meta.streamTimeMs;
-  const where = 'seq' in record ? `${record.session}#${record.seq}` : `${record.run} ${record.type}`;
   if (meta.firstTimeMs === 0) meta.firstTimeMs = record.t;
   // Nothing is known of the time since the last sign of life: it must fire no timer before somebody sees again.
   if (isSilent(state, nowMs)) setTime(engine, refreshSync(state, emitter, nowMs, 'collector_silent'), nowMs);
-  yield* fireTimers(engine, nowMs, where);
+  if (state.timers.mayBeDue(nowMs)) yield* fireTimers(engine, nowMs);
   meta.streamTimeMs = nowMs;
   sweepEvents(state, previousMs);
   sweepChanges(state, previousMs);
   applyRecord(engine, record);
-  yield* judgeDirty(engine, viewOf(state), where);
+  if (state.tables.dirty.size > 0) yield* judgeDirty(engine, viewOf(state));
   groupIncidents(engine);
   emitIncidents(engine);
   return emitter.rows(rowVersion(meta));
@@ -68,7 +67,7 @@ function setTime(engine: Engine, gained: readonly string[], nowMs: number): void
 }
 
 /** Timers fire at their own time, in order, and only while podtrail sees the cluster's pods. */
-function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<void, void> {
+function* fireTimers(engine: Engine, nowMs: number): Generator<void, void> {
   const { state } = engine;
   if (!inSync(state, 'pods')) return;
   for (let timer = state.timers.take(nowMs); timer !== undefined; timer = state.timers.take(nowMs)) {
@@ -77,7 +76,7 @@ function* fireTimers(engine: Engine, nowMs: number, where: string): Generator<vo
     const id = rest.join('/');
     if (kind === 'judge') {
       state.tables.dirty.set(id, 1);
-      yield* judgeDirty(engine, viewOf(state), where);
+      yield* judgeDirty(engine, viewOf(state));
     } else if (kind === 'recover') recoveryDue(engine, id);
     else if (kind === 'forget') forget(state, id);
     else if (kind === 'silent') ownerIsSilent(engine, id);

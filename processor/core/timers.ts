@@ -10,6 +10,8 @@ export interface Timers {
   set(key: string, dueTimeMs: number): void;
   cancel(key: string): void;
   due(key: string): number | undefined;
+  /** False: no timer is due at or before `nowMs`. */
+  mayBeDue(nowMs: number): boolean;
   /** Removes and returns the first timer due at or before `nowMs`, or undefined. */
   take(nowMs: number): { readonly key: string; readonly dueTimeMs: number } | undefined;
 }
@@ -56,6 +58,7 @@ export function createTimers(table: Table<number>): Timers {
     },
     cancel: (key) => void table.delete(key),
     due: (key) => table.get(key),
+    mayBeDue: (nowMs) => (heap[0]?.dueTimeMs ?? Number.POSITIVE_INFINITY) <= nowMs,
     take(nowMs) {
       for (let top = heap[0]; top !== undefined && top.dueTimeMs <= nowMs; top = heap[0]) {
         pop();
