@@ -123,7 +123,7 @@ function judge(engine: Engine, view: ClusterView, source: Source): void {
   const asked = concernedBy(view, source);
   // Most records are about such pods: no rule has anything to say, nor has any said something before.
   if (asked.length === 0 && source.kind === 'pod' && !state.tables.sources.has(source.uid)) {
-    reconcile(engine, source, [], NOTHING_SKIPPED);
+    state.timers.cancel(`judge/pod/${source.uid}`);
     return;
   }
   const skipped = skipAwaiting(state, source);
@@ -133,8 +133,6 @@ function judge(engine: Engine, view: ClusterView, source: Source): void {
   reconcile(engine, source, unexplained, skipped);
   if (source.kind === 'node') syncNodeMembers(engine, source.object.metadata.name);
 }
-
-const NOTHING_SKIPPED: ReadonlySet<ScenarioId> = new Set();
 
 /** The scenarios whose rule may find something in this source: of a pod, by what it shows at a glance. */
 function concernedBy(view: ClusterView, { kind, object }: Source): readonly Scenario[] {
@@ -172,6 +170,7 @@ function askAll(engine: Engine, view: SourceView, source: Source, asked: readonl
 
 /** The workload is the subject: it must be known, or known not to be collected. */
 function awaitsOwner(engine: Engine, object: KubeObject): boolean {
+  if (!isAnythingAwaited(engine.state)) return false;
   const uid = controllerUid(object);
   const owner = object.metadata.ownerReferences?.find((o) => o.uid === uid);
   const resource = owner && resourceOfKind(owner.kind);

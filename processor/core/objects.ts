@@ -234,7 +234,7 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
     for (const uid of absentFrom(state, session)) {
       const stored = state.tables.objects[session.resource].get(uid) as StoredObject;
       if (session.resource === 'pods') {
-        emitPod(state, emitter, stored.object as Pod, 'VANISHED');
+        emitPod(state, emitter, stored.object as Pod, stored.object as Pod, 'VANISHED');
         noteListed(state, session, uid, undefined);
       }
       removed.push(...remove(state, session.resource, uid));
@@ -261,7 +261,7 @@ function upsert(state: ClusterState, emitter: Emitter, resource: Resource, objec
   }
   const before = state.tables.objects[resource].get(object.metadata.uid)?.object;
   if (before !== undefined || resource !== 'nodes' || change === 'ADDED') noteChange(state, resource, before, object);
-  put(state, resource, object, rv);
+  put(state, resource, object, rv, before);
   markDependents(state, resource, object, before);
 }
 
@@ -274,25 +274,24 @@ function upsertPod(state: ClusterState, emitter: Emitter, received: Pod, rv: str
   const nowMs = state.meta.streamTimeMs;
   const history = state.tables.histories.get(uid);
   const folded = foldHistory(history, pod, nowMs);
-  const disruption = disruptionOf(pod, state.tables.events.get(uid) ?? []);
-  emitPod(state, emitter, pod, change);
-  put(state, 'pods', pod, rv);
+  const mayBeTaken = pod.metadata.deletionTimestamp !== undefined || pod.status.phase === 'Failed';
+  const disruption = mayBeTaken ? disruptionOf(pod, state.tables.events.get(uid) ?? []) : undefined;
+  emitPod(state, emitter, pod, before, change);
+  put(state, 'pods', pod, rv, before);
   if (folded !== history) state.tables.histories.set(uid, folded);
   if (disruption !== undefined) emitDisruption(state, emitter, pod, disruption);
   state.tables.dirty.set(`pod/${uid}`, 1);
   if (history === undefined) markUnlistedOwner(state, pod);
   if (pod.status.phase === 'Succeeded') markSiblings(state, pod);
   // Spread over the day by uid, so that a whole cluster is not rewritten at once.
-  if (before === undefined || state.timers.due(`daily/${uid}`) === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
+  if (before === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
 }
 
-function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string): void {
-  const table = state.tables.objects[resource];
-  const { uid } = object.metadata;
-  const before = table.get(uid);
-  table.set(uid, { rv, object });
+/** `before`: the version in the table. */
+function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string, before: ProjectedObject | undefined): void {
+  state.tables.objects[resource].set(object.metadata.uid, { rv, object });
   if (before === undefined) indexObject(state.indexes, resource, object);
-  else reindexObject(state.indexes, resource, before.object, object);
+  else reindexObject(state.indexes, resource, before, object);
 }
 
 /** The next time of day at which this pod's row is rewritten (design D3). */
@@ -301,11 +300,10 @@ export function nextDaily(uid: string, nowMs: number): number {
   return (Math.floor((nowMs - offset) / DAY_MS) + 1) * DAY_MS + offset;
 }
 
-/** Writes a row of the pod's history; the spec only when this pod's spec is new. */
-export function emitPod(state: ClusterState, emitter: Emitter, pod: Pod, change: string): void {
+/** Writes a row of the pod's history; the spec only when this pod's spec is new. `before`: the version that the last row was of. */
+export function emitPod(state: ClusterState, emitter: Emitter, pod: Pod, before: Pod | undefined, change: string): void {
   const { uid } = pod.metadata;
   const hash = state.tables.specs.get(uid);
-  const before = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
   const stored = hash === undefined || before === undefined ? undefined : { spec: before.spec, hash };
   const row = podChangeRow(state.cluster.name, pod, workloadOf(state, pod), change, state.meta.streamTimeMs, stored);
   if (row.specHash !== hash) state.tables.specs.set(uid, row.specHash);

@@ -95,7 +95,7 @@ function forget({ tables }: ClusterState, uid: string): void {
 function rewriteDaily(state: ClusterState, emitter: Emitter, uid: string, dueTimeMs: number): void {
   const pod = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
   if (pod === undefined) return;
-  emitPod(state, emitter, pod, 'DAILY');
+  emitPod(state, emitter, pod, pod, 'DAILY');
   state.timers.set(`daily/${uid}`, nextDaily(uid, Math.max(dueTimeMs, state.meta.streamTimeMs)));
 }
 
