@@ -24,6 +24,8 @@ export type Raw = Readonly<Record<string, unknown>>;
 export interface Situation {
   readonly title: string;
   readonly want: readonly string[];
+  /** Of the pod, s. */
+  readonly age: number;
   /** For how long nothing changes, s. */
   readonly lasts: number;
   /** As `kubectl get -o json` lists them. */
@@ -99,7 +101,13 @@ function situationOf(title: string, lines: readonly string[], at: At): Situation
   }
   if (draft.want.length === 0) throw new Error(`${title}: nothing is wanted`);
   const lasts = draft.lasts ?? (draft.want.includes('underway') ? MOMENT_S : LASTS_S);
-  return { title, want: draft.want, lasts, objects: draft.pod === undefined ? draft.objects : [podOf(draft, draft.pod, at), ...draft.objects] };
+  return {
+    title,
+    want: draft.want,
+    age: ageOf(draft.pod),
+    lasts,
+    objects: draft.pod === undefined ? draft.objects : [podOf(draft, draft.pod, at), ...draft.objects],
+  };
 }
 
 /** The first word and the rest of a line. */
@@ -227,7 +235,7 @@ function eventOf(text: string, index: number, at: At): Raw {
 
 function podOf(draft: Draft, head: ReadonlyMap<string, string>, at: At): Raw {
   if (draft.containers.length === 0) addContainer(draft, false, 'app', at);
-  const age = Number(head.get('age') ?? 900);
+  const age = ageOf(head);
   const node = head.get('node') ?? 'node-a';
   const specs = (init: boolean): Raw[] => draft.containers.filter((c) => c.init === init).map(({ name, spec }) => ({ name, image: IMAGE, ...spec }));
   const bound = node !== 'none';
@@ -253,6 +261,8 @@ function podOf(draft: Draft, head: ReadonlyMap<string, string>, at: At): Raw {
     status: statusOf(draft, head, age, bound, at),
   };
 }
+
+const ageOf = (head: ReadonlyMap<string, string> | undefined): number => Number(head?.get('age') ?? 900);
 
 function ownerOf(text: string): Raw {
   const [kind, name] = text.split('/');
