@@ -39,9 +39,15 @@ export const apiConfig = z.strictObject({
     .strictObject({
       coreHour: z.number().min(0).max(1_000).default(0.03).describe('An hour of one core, in any currency.'),
       gibHour: z.number().min(0).max(1_000).default(0.004).describe('An hour of one GiB of memory.'),
+      pools: z
+        .record(z.string().min(1).max(253), z.strictObject({ coreHour: z.number().min(0).max(1_000), gibHour: z.number().min(0).max(1_000) }))
+        .default({})
+        .describe('Node pools with prices of their own, such as spot or GPU nodes: {gpu: {coreHour: 0.5, gibHour: 0.01}}.'),
     })
     .prefault({})
-    .describe('What nodes cost, for /v1/capacity; default: about the list price of general purpose nodes of large clouds, in dollars.'),
+    .describe(
+      'What nodes cost, for /v1/capacity and the nodes that a remedy adds; default: about the list price of general purpose nodes of large clouds, in dollars.',
+    ),
   shutdownSeconds: z.int().min(1).max(300).default(10).describe('Requests in flight get this long to finish when the server stops.'),
 });
 

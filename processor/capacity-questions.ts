@@ -6,6 +6,8 @@ import type { PrecheckOptions, WorkloadVerdict } from './capacity/precheck.ts';
 import { precheckSteps } from './capacity/precheck.ts';
 import type { PodFacts } from './capacity/pod-facts.ts';
 import { asUnassigned, podFacts } from './capacity/pod-facts.ts';
+import type { NodePrices } from './capacity/prices.ts';
+import { LIST_PRICES, priceOf } from './capacity/prices.ts';
 import type { Remedy } from './capacity/remedy.ts';
 import { remedySteps } from './capacity/remedy.ts';
 import { describeRemedy } from './capacity/fit-checks.ts';
@@ -59,10 +61,11 @@ export interface RemedyAnswer {
   /** The same in one sentence. */
   readonly text: string;
 }
-/** For a shape (of one pool, or '' for any node), or for a pod that exists. */
-export type RemedyAbout =
-  | { readonly shape: string; readonly pool: string; readonly copies: number }
-  | { readonly namespace: string; readonly pod: string; readonly copies: number };
+/** For a shape (of one pool, or '' for any node), or for a pod that exists; `prices` decide which nodes are the cheapest to add. */
+export type RemedyAbout = { readonly copies: number; readonly prices?: NodePrices } & (
+  | { readonly shape: string; readonly pool: string }
+  | { readonly namespace: string; readonly pod: string }
+);
 export type PrecheckAnswer =
   | { readonly problems: readonly LocatedProblem[] }
   | { readonly problems: readonly []; readonly status: WorkloadVerdict['status']; readonly workloads: readonly WorkloadVerdict[] };
@@ -163,18 +166,20 @@ export function* shapeSteps(state: ClusterState, pool: string, shape: string): S
 /** What would make one more of a shape, or a pod, fit. */
 export function* remedyOfSteps(state: ClusterState, about: RemedyAbout): Steps<RemedyAnswer | NotFound> {
   const scheduling = yield* schedulingSteps(state);
-  const { copies } = about;
+  const { copies, prices = LIST_PRICES } = about;
+  const { poolLabels } = state.meta.rules.capacity;
+  const costOf = ({ node, allocatable }: NodeState): number => priceOf(allocatable, poolOf(node, poolLabels), prices);
   if ('pod' in about) {
     const uid = state.indexes.byName.pods.get(nameKey(about.namespace, about.pod)).at(-1);
     const pod = uid === undefined ? undefined : (state.tables.objects.pods.get(uid)?.object as Pod | undefined);
     if (pod === undefined) return notFound(`no pod ${about.namespace}/${about.pod} lives in the cluster`);
-    return describe(yield* remedySteps(pod, scheduling, { copies, maxChecks: MAX_CHECKS }));
+    return describe(yield* remedySteps(pod, scheduling, { copies, costOf, maxChecks: MAX_CHECKS }));
   }
   const facts = yield* findShape(state, scheduling, about.shape);
   if (facts === undefined) return notFound(`no pod has the shape ${about.shape}, and it is not one such as 2c4Gi`);
   const nodes = nodesOf(state, scheduling, about.pool);
   if (nodes.length === 0 && about.pool !== WHOLE_CLUSTER) return notFound(`the cluster has no pool ${about.pool}`);
-  return describe(yield* remedySteps(facts.pod, scheduling, { copies, nodes, maxChecks: MAX_CHECKS }));
+  return describe(yield* remedySteps(facts.pod, scheduling, { copies, nodes, costOf, maxChecks: MAX_CHECKS }));
 }
 
 function describe(remedy: Remedy): RemedyAnswer {

@@ -1,5 +1,6 @@
 /** `podtrail capacity`: what still fits where, and what is lost; of a kube context, a recording, or clusters that podtrail watches. */
 import { type Command, Option } from 'commander';
+import { pricesOf } from '../../api/routes/capacity/cost.ts';
 import { buildPool } from '../../api/routes/capacity/route.ts';
 import type { SampleRow } from '../../api/routes/capacity/rows.ts';
 import type { PoolJson } from '../../api/routes/capacity/schema.ts';
@@ -64,13 +65,13 @@ async function sampledThere({ url, cluster, pool }: CapacityOptions): Promise<Sh
 async function sampledHere(options: CapacityOptions, note: Printer['note']): Promise<ShownPool[]> {
   const config = loadConfig({ file: options.config });
   const state = options.recording === undefined ? await listed(options.context ?? '', config, note) : await stateOfRecording(options.recording, config);
-  const rows = sampleNow(state)
-    .filter(({ pool }) => options.pool?.map(poolOf).includes(pool) ?? true)
-    .map(storedRow);
+  const sampled = sampleNow(state).map(storedRow);
+  const rows = sampled.filter(({ pool }) => options.pool?.map(poolOf).includes(pool) ?? true);
+  const pools = sampled.filter(({ pool, shape }) => pool !== '' && shape === '');
   return rows
     .filter(({ shape }) => shape === '')
     .map((row) => ({
-      pool: buildPool(row, undefined, undefined, config.api.prices),
+      pool: buildPool(row, undefined, undefined, pricesOf(row.pool, pools, config.api.prices)),
       shapes: rows.filter(({ pool, shape }) => pool === row.pool && shape !== '').map(buildShape),
     }));
 }

@@ -15,6 +15,7 @@ import type { Plan } from './move-search.ts';
 import { searchSteps } from './move-search.ts';
 import type { PodFacts } from './pod-facts.ts';
 import { asUnassigned, podFacts } from './pod-facts.ts';
+import { LIST_PRICES, priceOf } from './prices.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { freeOf, largestFree } from './scheduling-state.ts';
 import type { ShapeFit } from './shape-fit.ts';
@@ -45,10 +46,12 @@ export interface MovePlan {
 export interface NodesToAdd {
   /** For as many copies as were asked for. */
   readonly count: number;
-  /** Free on such a node after its DaemonSets: the allocatable most common among the eligible nodes. */
+  /** Free on such a node after its DaemonSets. */
   readonly size: Amounts;
   /** An existing node of this size. */
   readonly like: string;
+  /** What an hour of all of them costs, by the prices given: no other size costs less. */
+  readonly perHour: number;
 }
 
 export interface Remedy {
@@ -70,6 +73,8 @@ export interface RemedyOptions {
   readonly budgets?: readonly DisruptionBudget[];
   /** Node checks the search may make before it settles for what it has; default 1 000 000, under a second. */
   readonly maxChecks?: number;
+  /** What an hour of one more node like this one costs; default: by LIST_PRICES. */
+  readonly costOf?: (node: NodeState) => number;
 }
 
 const MAX_CHECKS = 1_000_000;
@@ -87,7 +92,7 @@ export function* remedySteps(pod: Pod, state: SchedulingState, options: RemedyOp
   const eligible = eligibleNodes(cycle, nodes);
   yield;
   const fit = yield* fitSteps(cycle, nodes, eligible, eligible.map(freeOf));
-  const sizes = { addNodes: nodesToAdd(facts, eligible, options.copies ?? 1), nodeSize: nodeSize(facts, eligible, fit) };
+  const sizes = { addNodes: nodesToAdd(facts, eligible, options.copies ?? 1, options.costOf ?? listPrice), nodeSize: nodeSize(facts, eligible, fit) };
   if (fit.k > 0) return { fit, move: undefined, noMoveReason: 'the pod fits as it is', ...sizes };
   if (eligible.length === 0) return { fit, move: undefined, noMoveReason: 'no node is eligible for the pod, whatever is moved', ...sizes };
   if (!fit.couldHold) return { fit, move: undefined, noMoveReason: 'no eligible node could hold the pod even when emptied', ...sizes };
@@ -114,23 +119,27 @@ function describePlan(plan: Plan): MovePlan {
   return { moves, node: plan.node.name, freeAfter: plan.freeAfter, exact: plan.exact };
 }
 
-/** Nodes of the most common size that holds the pod; ties go to the smaller, then to the first by name. */
-function nodesToAdd(pod: PodFacts, eligible: readonly NodeState[], copies: number): NodesToAdd | undefined {
-  const sizes = new Map<string, { readonly node: NodeState; count: number }>();
+const listPrice = ({ allocatable }: NodeState): number => priceOf(allocatable, '', LIST_PRICES);
+
+/** Nodes of the present sizes that hold the copies for the least money; ties go to fewer nodes, the more common size, the first by name. */
+function nodesToAdd(pod: PodFacts, eligible: readonly NodeState[], copies: number, costOf: (node: NodeState) => number): NodesToAdd | undefined {
+  const sizes = new Map<string, { readonly node: NodeState; readonly cost: number; nodes: number }>();
   for (const node of eligible) {
-    const key = resourcesOf(node.allocatable)
-      .map((resource) => `${resource}=${amountOf(node.allocatable, resource)}`)
-      .join();
+    const cost = costOf(node);
+    const amounts = resourcesOf(node.allocatable).map((resource) => `${resource}=${amountOf(node.allocatable, resource)}`);
+    const key = [cost, ...amounts].join();
     const known = sizes.get(key);
-    if (known === undefined) sizes.set(key, { node, count: 1 });
-    else known.count += 1;
+    if (known === undefined) sizes.set(key, { node, cost, nodes: 1 });
+    else known.nodes += 1;
   }
-  const fitting = [...sizes.values()].filter(({ node }) => fitsInto(pod.request.amounts, largestFree(node)));
-  const best = fitting.sort((a, b) => b.count - a.count || a.node.allocatable.cpu - b.node.allocatable.cpu)[0];
-  if (best === undefined) return undefined;
-  const size = largestFree(best.node);
-  const perNode = isAloneOnHost(pod) ? 1 : copiesIn(pod.request.amounts, size);
-  return { count: Math.ceil(copies / perNode), size, like: best.node.name };
+  const options = [...sizes.values()].flatMap(({ node, cost, nodes }) => {
+    const size = largestFree(node);
+    if (!fitsInto(pod.request.amounts, size)) return [];
+    const perNode = isAloneOnHost(pod) ? 1 : copiesIn(pod.request.amounts, size);
+    const count = Math.ceil(copies / perNode);
+    return [{ nodes, added: { count, size, like: node.name, perHour: count * cost } }];
+  });
+  return options.sort((a, b) => a.added.perHour - b.added.perHour || a.added.count - b.added.count || b.nodes - a.nodes)[0]?.added;
 }
 
 /** The same capacity and use spread evenly over nodes two, three, … times as large: the first size with which phi is 0. */

@@ -6,8 +6,8 @@ import { formatTime, resolveRange } from '../../time-range.ts';
 import type { App, RouteDeps } from '../deps.ts';
 import { buildBuckets } from '../trends/route.ts';
 import { STEPS_MS } from '../trends/schema.ts';
-import type { Prices } from './cost.ts';
-import { hourlyCost } from './cost.ts';
+import type { ResourcePrices } from './cost.ts';
+import { hourlyCost, pricesOf } from './cost.ts';
 import type { HistoryRow, SampleRow } from './rows.ts';
 import { historyQuery, LATEST_WITHIN_MS, latestQuery } from './rows.ts';
 import type { CapacityQuery, HistoryJson, HistoryQuery, PoolJson, TrendPointJson } from './schema.ts';
@@ -15,6 +15,8 @@ import { capacityQuery, capacityResponse, historyParams, historyResponse, poolOf
 
 const cursors = createCursorCodec('capacity', z.tuple([z.string(), z.string()]));
 const DAY_MS = 86_400_000;
+/** Pools that are looked at for the mean prices of whole clusters. */
+const MAX_POOLS = 10_000;
 
 const ratio = (part: number, whole: number): number | null => (whole === 0 ? null : part / whole);
 const keyOf = ({ cluster, pool }: SampleRow): string => `${cluster}\n${pool}`;
@@ -30,8 +32,8 @@ function buildTrend(row: SampleRow | undefined): TrendPointJson | null {
   };
 }
 
-/** A pool as it goes out, with its samples of before. */
-export function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo: SampleRow | undefined, prices: Prices): PoolJson {
+/** A pool as it goes out, with its samples of before and its prices. */
+export function buildPool(row: SampleRow, dayAgo: SampleRow | undefined, weekAgo: SampleRow | undefined, prices: ResourcePrices): PoolJson {
   const stranded = { cpuMillicores: row.stranded_cpu_millicores, memoryBytes: row.stranded_memory_bytes };
   return {
     cluster: row.cluster,
@@ -84,8 +86,17 @@ async function capacity(deps: RouteDeps, query: CapacityQuery, signal: AbortSign
       ? [[], []]
       : await Promise.all([1, 7].map((days) => rowsAt(atMs - days * DAY_MS, shown, ['', '', ''], shown.clusters.length * shown.pools.length)));
   const [dayAgo, weekAgo] = past.map((samples) => new Map(samples.map((row) => [keyOf(row), row])));
+  const { prices } = deps.config;
+  const mixed = Object.keys(prices.pools).length === 0 ? [] : page.filter((row) => row.pool === '').map((row) => row.cluster);
+  const pools = mixed.length === 0 ? [] : await rowsAt(atMs, { clusters: mixed, pools: [] }, ['', '', ''], MAX_POOLS);
+  const pricesFor = ({ cluster: own, pool: name }: SampleRow) =>
+    pricesOf(
+      name,
+      pools.filter((row) => row.cluster === own && row.pool !== ''),
+      prices,
+    );
   return {
-    items: page.map((row) => buildPool(row, dayAgo?.get(keyOf(row)), weekAgo?.get(keyOf(row)), deps.config.prices)),
+    items: page.map((row) => buildPool(row, dayAgo?.get(keyOf(row)), weekAgo?.get(keyOf(row)), pricesFor(row))),
     next: last === undefined ? null : cursors.encode({ ...query }, { range: { fromMs: 0, toMs: atMs }, key: [last.cluster, last.pool] }),
   };
 }

@@ -5,6 +5,8 @@ import type { RemedyAbout, RemedyAnswer, ShapeAnswer } from '../../../processor/
 import { createCursorCodec, cutPage } from '../../paging.ts';
 import { problemResponses, problemResponsesOfOne } from '../../problem.ts';
 import { formatTime } from '../../time-range.ts';
+import type { Prices } from '../capacity/cost.ts';
+import { roundCost } from '../capacity/cost.ts';
 import type { SampleRow } from '../capacity/rows.ts';
 import { LATEST_WITHIN_MS, latestQuery } from '../capacity/rows.ts';
 import { poolOf } from '../capacity/schema.ts';
@@ -71,9 +73,9 @@ async function picture(deps: RouteDeps, { cluster, pool, shape }: z.output<typeo
   };
 }
 
-function aboutOf({ shape, pool, namespace = '', pod = '', copies }: RemedyQuery): RemedyAbout {
-  if (shape === undefined) return { namespace, pod, copies };
-  return { shape, pool: poolOf(pool ?? ''), copies };
+function aboutOf({ shape, pool, namespace = '', pod = '', copies }: RemedyQuery, prices: Prices): RemedyAbout {
+  if (shape === undefined) return { namespace, pod, copies, prices };
+  return { shape, pool: poolOf(pool ?? ''), copies, prices };
 }
 
 function buildRemedy({ remedy: { fit, move, noMoveReason, addNodes, nodeSize }, text }: RemedyAnswer) {
@@ -90,13 +92,13 @@ function buildRemedy({ remedy: { fit, move, noMoveReason, addNodes, nodeSize }, 
             exact: move.exact,
           },
     noMoveReason: noMoveReason || null,
-    addNodes: addNodes === undefined ? null : { ...addNodes, size: buildAmounts(addNodes.size) },
+    addNodes: addNodes === undefined ? null : { ...addNodes, size: buildAmounts(addNodes.size), perHour: roundCost(addNodes.perHour) },
     nodeSize: nodeSize === undefined ? null : { ...nodeSize, size: buildAmounts(nodeSize.size) },
   };
 }
 
 async function remedy(deps: RouteDeps, query: RemedyQuery): Promise<RemedyJson> {
-  const answered = await expectAnswer(deps.capacity?.remedy(query.cluster, aboutOf(query)), 'remedy');
+  const answered = await expectAnswer(deps.capacity?.remedy(query.cluster, aboutOf(query, deps.config.prices)), 'remedy');
   return { cluster: query.cluster, ...originOf(answered), ...buildRemedy(answered.answer) };
 }
 

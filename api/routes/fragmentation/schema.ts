@@ -121,9 +121,14 @@ export const remedyResponse = z
       .nullable(),
     noMoveReason: z.string().nullable().meta({ description: 'Why no pod is to be moved.' }),
     addNodes: z
-      .object({ count: z.int(), size: amounts.meta({ description: 'Free on such a node after its DaemonSets.' }), like: z.string() })
+      .object({
+        count: z.int(),
+        size: amounts.meta({ description: 'Free on such a node after its DaemonSets.' }),
+        like: z.string(),
+        perHour: z.number().meta({ description: 'What all of them cost, by api.prices.' }),
+      })
       .nullable()
-      .meta({ description: 'Nodes to add for `copies`; null where no node of the present size could hold one.' }),
+      .meta({ description: 'The nodes to add for `copies` that cost least; null where no node of the present sizes could hold one.' }),
     nodeSize: z.object({ size: amounts, nodes: z.int() }).nullable().meta({ description: 'Node size at which nothing would be lost.' }),
   })
   .meta({ id: 'Remedy', description: 'The cheapest way to make a shape, or a pod, fit.' });

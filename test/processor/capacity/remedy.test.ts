@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Pod } from '../../../collector/objects.ts';
 import { reasonToStay } from '../../../processor/capacity/movable.ts';
 import { findRemedy } from '../../../processor/capacity/remedy.ts';
+import type { NodeState } from '../../../processor/capacity/scheduling-state.ts';
 import type { PodOptions } from '../../helpers/capacity.ts';
 import { node, object, pod, stateOf } from '../../helpers/capacity.ts';
 
@@ -86,6 +87,20 @@ test('pods that may not move leave nodes to add, as many as the copies need', ()
   assert.equal(noMoveReason, 'no sequence of up to three moves helps, and no longer one was found');
   assert.deepEqual([addNodes?.count, addNodes?.size.cpu, addNodes?.like], [3, 3_500, 'a']);
 });
+
+for (const [name, copies, costOf, expected] of [
+  ['by list prices the small ones, while few are needed', 1, undefined, [1, 'small']],
+  ['as many of the small as it takes', 6, undefined, [6, 'small']],
+  ['the large where they are cheap', 6, (each: NodeState) => (each.name === 'large' ? 2 : 1), [1, 'large']],
+  ['at the same cost the fewer', 4, (each: NodeState) => (each.name === 'large' ? 4 : 1), [1, 'large']],
+] as const) {
+  test(`the nodes to add cost least: ${name}`, () => {
+    const nodes = [node('small', { cpu: '2', memory: '4Gi' }), node('large', { cpu: '16', memory: '64Gi' })];
+    const pods = [on('p', '1', 'small', { owner: '' }), on('q', '15', 'large', { owner: '' })];
+    const { addNodes } = findRemedy(pod('x', { cpu: '1500m' }), stateOf({ nodes, pods }), { copies, ...(costOf === undefined ? {} : { costOf }) });
+    assert.deepEqual([addNodes?.count, addNodes?.like], expected);
+  });
+}
 
 test('a pod that no node could hold: no move, no node of this size, no node size by repacking', () => {
   const { move, addNodes, noMoveReason, fit } = findRemedy(pod('x', { cpu: '5' }), stateOf({ nodes: [node('a', SIZE)] }), {});
