@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeOutcome, simulate } from './simulate.ts';
 
-/** A few of them: `npm run simulate -- --seeds N` runs more, and CI five hundred. */
+/** A few of them: `npm run simulate -- --seeds N` runs more, and CI a thousand. */
 const SEEDS = 20;
 const BUDGET_MS = 30_000;
 
