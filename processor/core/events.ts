@@ -18,6 +18,8 @@ const SWEEP_TURNS = 16;
 export function foldEvent(state: ClusterState, emitter: Emitter, event: Event): boolean {
   const nowMs = state.meta.streamTimeMs;
   const { uid, creationTimestamp } = event.metadata;
+  const { uid: regarding, fieldPath } = event.regarding;
+  const list = state.tables.events.get(regarding) ?? [];
   const first = parseTimeMs(event.firstTime) ?? parseTimeMs(creationTimestamp) ?? nowMs;
   const seen: SeenEvent = {
     uid,
@@ -25,32 +27,39 @@ export function foldEvent(state: ClusterState, emitter: Emitter, event: Event): 
     reason: event.reason,
     note: event.note,
     component: event.component,
-    fieldPath: event.regarding.fieldPath ?? '',
+    fieldPath: fieldPath ?? '',
     firstTimeMs: first,
     lastTimeMs: Math.max(first, parseTimeMs(event.lastTime) ?? first),
     count: event.count,
     ...(event.related && { related: event.related }),
+    about: aboutOf(event, list[0]),
   };
-  const regarding = event.regarding.uid;
-  const list = state.tables.events.get(regarding) ?? [];
   const known = list.find((e) => e.uid === uid);
   if (known !== undefined && known.count === seen.count && known.lastTimeMs === seen.lastTimeMs && known.note === seen.note) return false;
   const next = known === undefined ? [...list, seen] : list.map((e) => (e === known ? seen : e));
   if (next.length > 1) next.sort((a, b) => a.lastTimeMs - b.lastTimeMs || (a.uid < b.uid ? -1 : 1));
   state.tables.events.set(regarding, next.length > KEPT_PER_OBJECT ? next.slice(-KEPT_PER_OBJECT) : next);
-  emitEvent(state, emitter, event, seen);
+  emitEvent(state, emitter, regarding, seen);
   return true;
 }
 
-function emitEvent(state: ClusterState, emitter: Emitter, event: Event, seen: SeenEvent): void {
-  const { kind, name, uid } = event.regarding;
+/** One for all Events about an object, since there may be many. */
+function aboutOf({ metadata: { namespace }, regarding: { kind, name } }: Event, other: SeenEvent | undefined): NonNullable<SeenEvent['about']> {
+  const about = other?.about;
+  return about?.kind === kind && about.namespace === namespace && about.name === name ? about : { kind, namespace, name };
+}
+
+/** Writes the row of an Event, unless it is of a checkpoint that does not say what it is about. */
+export function emitEvent(state: ClusterState, emitter: Emitter, regardingUid: string, seen: SeenEvent): void {
+  const { about } = seen;
+  if (about === undefined) return;
   emitter.emit('events', seen.uid, {
     cluster: state.cluster.name,
-    namespace: event.metadata.namespace,
+    namespace: about.namespace,
     uid: seen.uid,
-    regardingKind: kind,
-    regardingName: name,
-    regardingUid: uid,
+    regardingKind: about.kind,
+    regardingName: about.name,
+    regardingUid,
     fieldPath: seen.fieldPath,
     type: seen.type,
     reason: seen.reason,

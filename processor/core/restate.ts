@@ -1,11 +1,12 @@
 /**
  * Everything a state says now, as rows: written when a new generation begins, because rows that were removed with the old one may have
- * replaced what the state still holds. Rows that are written once and never replaced (changes of pods, Events, told timeline entries)
- * are not among them.
+ * replaced what the state still holds. Rows that are written once and never replaced (changes of pods, told timeline entries) are not
+ * among them.
  */
 import type { EmittedRow } from '../../sql/rows.ts';
 import { emitBlindness, emitCluster, emitSession } from './coverage.ts';
 import { createEmitter } from './emit.ts';
+import { emitEvent } from './events.ts';
 import type { Engine } from './incidents.ts';
 import { addMember, emitIncidents, touch } from './incidents.ts';
 import type { ClusterState } from './state.ts';
@@ -28,6 +29,7 @@ export function restate(state: ClusterState): EmittedRow[] {
     const session = state.meta.sessions[id];
     if (session !== undefined) emitSession(state, emitter, session);
   }
+  for (const uid of state.tables.events.keys()) for (const event of state.tables.events.get(uid) ?? []) emitEvent(state, emitter, uid, event);
   emitBlindness(state, emitter);
   emitCluster(state, emitter);
   return emitter.rows(rowVersion(state.meta));

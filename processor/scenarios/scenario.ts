@@ -111,6 +111,8 @@ export interface SeenEvent {
   readonly count: number;
   /** The other object it names, as for Preempted. */
   readonly related?: Event['related'];
+  /** What it is about; checkpoints of older releases do not say. */
+  readonly about?: { readonly kind: string; readonly namespace: string; readonly name: string };
 }
 
 /** One finished run of a container, folded from the versions of the pod that were seen. */

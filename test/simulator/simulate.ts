@@ -98,7 +98,7 @@ async function judge(pipeline: Pipeline, records: ReturnType<typeof logOf>, quie
   // Whatever it took away before anybody came to it is gone; of what is left nothing is.
   const replay = plan.retention ? replayOf(decoded(clusters.flatMap((cluster) => consumedOf(pipeline, cluster)))) : whole;
   return [
-    ...differingTables(store, replay),
+    ...differingTables(store, replay, plan.retention),
     // Damage stays: a bucket that has not changed since is named again.
     ...(plan.damage ? [] : await differingCheckpoints(pipeline, replay)),
     ...unbalancedSessions(records, whole),

@@ -19,6 +19,8 @@ export interface Store {
   trouble: Trouble;
   /** Rows as they stand: the newest of every key. */
   final(table: string): readonly StoredRow[];
+  /** Inserted by a process that was dead by then: its request was still on its way. */
+  isLate(row: StoredRow): boolean;
   /** Loses or damages chunks of checkpoints, as a disk would. */
   damage(): void;
   client(machine: Machine): ClickHouseClient;
@@ -65,9 +67,13 @@ export function createStore(random: Random): Store {
     if (table === undefined) throw new Error(`no table ${name}`);
     return table;
   };
-  const insert = (name: string, rows: readonly StoredRow[]): void => {
+  const late = new WeakSet<StoredRow>();
+  const insert = (name: string, rows: readonly StoredRow[], machine?: Machine): void => {
     const table = tableOf(name);
-    for (const row of rows) table.rows.push(row);
+    for (const row of rows) {
+      table.rows.push(row);
+      if (machine?.alive === false) late.add(row);
+    }
     if (random.chance(0.1)) table.rows = merged(table);
   };
   const answers = createAnswers(tableOf, insert);
@@ -79,6 +85,7 @@ export function createStore(random: Random): Store {
   const store: Store = {
     trouble: NO_TROUBLE,
     final: (name) => merged(tableOf(name)),
+    isLate: (row) => late.has(row),
     damage() {
       const table = tableOf('checkpoint_chunks');
       table.rows = table.rows.flatMap((row) => {
@@ -96,7 +103,7 @@ export function createStore(random: Random): Store {
         });
       const client = {
         async insert({ table, values }: { table: string; values: StoredRow[] }) {
-          await call(() => insert(table, structuredClone(values)));
+          await call(() => insert(table, structuredClone(values), machine));
         },
         async exec({ query, values, query_params = {} }: { query: string; values?: Readable; query_params?: Values }) {
           if (values === undefined) {
@@ -109,7 +116,7 @@ export function createStore(random: Random): Store {
           for await (const chunk of values) chunks.push(chunk as Buffer);
           const lines = Buffer.concat(chunks).toString('utf8').trim().split('\n');
           const rows = lines.map((line) => Object.fromEntries((JSON.parse(line) as unknown[]).map((value, i) => [columns[i], value])));
-          await call(() => insert(table, rows));
+          await call(() => insert(table, rows, machine));
           return { stream: Readable.from([]) };
         },
         async query({ query, query_params }: { query: string; query_params: Values }) {

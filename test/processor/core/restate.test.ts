@@ -16,5 +16,8 @@ test('a state says again what its last rows said of all that may still change', 
   const members = half.rows('incident_members').filter((m) => open.some((i) => i.id === m.incidentId));
   assert.deepEqual(of('incident_members'), sorted(members));
   assert.deepEqual(of('coverage'), sorted(half.rows('coverage').filter((row) => row.toTimeMs === 0)));
+  const isKept = new Set(state.tables.events.keys().flatMap((uid) => (state.tables.events.get(uid) ?? []).map((event) => event.uid)));
+  assert.ok(isKept.size > 0);
+  assert.deepEqual(of('events'), sorted(half.rows('events').filter(({ uid }) => isKept.has(uid))));
   assert.deepEqual(restate(state), rows, 'and asking changes nothing');
 });
