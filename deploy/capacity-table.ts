@@ -1,7 +1,7 @@
 /** Capacity as a table for people, whichever way the figures came. */
 import type { PoolJson } from '../api/routes/capacity/schema.ts';
 import type { FragmentationJson } from '../api/routes/fragmentation/schema.ts';
-import { formatTable } from './output.ts';
+import { formatTable, printable } from './output.ts';
 
 export interface ShownPool {
   readonly pool: PoolJson;
@@ -9,33 +9,42 @@ export interface ShownPool {
 }
 
 const GIB = 1_024 ** 3;
-const cores = (millicores: number): string => `${Math.round(millicores / 100) / 10}`;
-const gibibytes = (bytes: number): string => `${Math.round((bytes / GIB) * 10) / 10}Gi`;
+/** Three digits tell enough: 1.6, 38, 1204. */
+const short = (value: number): string => `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)}`;
+const space = ({ cpuMillicores, memoryBytes }: PoolJson['free'] | PoolJson['largestPod']): string =>
+  `${short(cpuMillicores / 1_000)}c ${short(memoryBytes / GIB)}Gi`;
 const percent = (share: number | null): string => (share === null ? '-' : `${Math.round(share * 100)}%`);
-const nameOf = (pool: string): string => (pool === '' ? '(whole cluster)' : pool);
+const percents = ({ cpu, memory }: PoolJson['allocationRatio']): string => `${percent(cpu)}/${percent(memory)}`;
+const interval = ({ atLeast, atMost }: PoolJson['removableNodes']): string => (atLeast === atMost ? String(atLeast) : `${atLeast}-${atMost}`);
+const nameOf = (pool: string): string => (pool === '' ? '(all)' : pool);
 
-/** One line a pool, then one a pool and shape. */
+/** Of each cluster one line a pool, then one a pool and shape; 80 columns where names are short. */
 export function capacityTable(pools: readonly ShownPool[]): string {
-  const header = ['CLUSTER', 'POOL', 'NODES', 'CPU', 'MEMORY', 'CPU FREE', 'MEM FREE', 'STRANDED', 'LOST/H', 'LARGEST POD', 'PHI', 'REMOVABLE'];
+  const clusters = [...new Set(pools.map(({ pool }) => pool.cluster))];
+  return clusters
+    .map((cluster) =>
+      clusterTables(
+        cluster,
+        pools.filter(({ pool }) => pool.cluster === cluster),
+      ),
+    )
+    .join('\n\n');
+}
+
+function clusterTables(cluster: string, pools: readonly ShownPool[]): string {
   const rows = pools.map(({ pool }) => [
-    pool.cluster,
     nameOf(pool.pool),
     String(pool.nodes),
-    percent(pool.allocationRatio.cpu),
-    percent(pool.allocationRatio.memory),
-    cores(pool.free.cpuMillicores),
-    gibibytes(pool.free.memoryBytes),
-    `${percent(pool.strandedShare.cpu)}/${percent(pool.strandedShare.memory)}`,
+    interval(pool.removableNodes),
+    percents(pool.allocationRatio),
+    space(pool.free),
+    percents(pool.strandedShare),
     pool.cost.strandedPerHour.toFixed(2),
-    `${cores(pool.largestPod.cpuMillicores)}c ${gibibytes(pool.largestPod.memoryBytes)}`,
+    space(pool.largestPod),
     pool.fragmentation.toFixed(2),
-    pool.removableNodes.atLeast === pool.removableNodes.atMost
-      ? String(pool.removableNodes.atLeast)
-      : `${pool.removableNodes.atLeast}-${pool.removableNodes.atMost}`,
   ]);
   const shapes = pools.flatMap(({ shapes: own }) =>
     own.map((shape) => [
-      shape.cluster,
       nameOf(shape.pool),
       shape.shape,
       String(shape.k),
@@ -46,5 +55,10 @@ export function capacityTable(pools: readonly ShownPool[]): string {
       percent(shape.demand),
     ]),
   );
-  return `${formatTable(header, rows)}\n\n${formatTable(['CLUSTER', 'POOL', 'SHAPE', 'K', 'K*', 'PHI', 'BINDING', 'ELIGIBLE', 'DEMAND'], shapes)}`;
+  return [
+    `${printable(cluster)}: cpu/memory; SPARE nodes could go; LOST/H: what is stranded costs`,
+    formatTable(['POOL', 'NODES', 'SPARE', 'REQUESTED', 'FREE', 'STRANDED', 'LOST/H', 'LARGEST', 'PHI'], rows),
+    '',
+    formatTable(['POOL', 'SHAPE', 'K', 'K*', 'PHI', 'BINDING', 'ELIGIBLE', 'DEMAND'], shapes),
+  ].join('\n');
 }
