@@ -273,6 +273,8 @@ export function hookedStartOf(view: PodView): HookedStart | undefined {
 
 /** Whether the kubelet leaves the container ended after this run. */
 export function staysEnded(container: ContainerReading, run: FinishedRun): boolean {
+  // Since 1.34 rules of its own may restart a container that its policy would leave.
+  if (container.waiting === 'CrashLoopBackOff' || container.runningSinceMs !== undefined) return false;
   return container.restartPolicy === 'Never' || (container.restartPolicy === 'OnFailure' && run.exitCode === 0);
 }
 

@@ -93,8 +93,11 @@ function stepsOf(raw: Raw, age: number): Step[] {
     if (typeof value === 'string' && /^20\d\d-/.test(value)) times.push(secondsOf(value));
     return value;
   });
+  const conditions = [{ type: 'PodScheduled', status: 'True', lastTransitionTime: at(1) }];
+  const placed: Step = { atS: 1, type: 'MODIFIED', resource: 'pods', object: { ...object, metadata, status: { phase: 'Pending', conditions } } };
   return [
     { atS: 0, type: 'ADDED', resource: 'pods', object: { ...object, metadata, spec, status: { phase: 'Pending' } } },
+    ...(nodeName === undefined ? [] : [placed]),
     { atS: Math.min(age, Math.max(1, ...times)), type: 'MODIFIED', resource: 'pods', object },
   ];
 }

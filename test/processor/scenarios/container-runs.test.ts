@@ -161,14 +161,16 @@ test('gives Events without a field path to the only container', () => {
 });
 
 test('knows which ends are final', () => {
-  const final = (restartPolicy: string, exitCode: number): boolean => {
-    const view = podView(pod({ spec: { restartPolicy } }));
+  const final = (restartPolicy: string, exitCode: number, state = ended(-1, 1, exitCode)): boolean => {
+    const view = podView(pod({ spec: { restartPolicy }, app: { state } }));
     return staysEnded(containersOf(view)[0]!, finishedRun({ endedAt: -1, lasted: 1, exitCode }));
   };
   assert.deepEqual(
     [final('Always', 0), final('Always', 1), final('OnFailure', 0), final('OnFailure', 1), final('Never', 0), final('Never', 1)],
     [false, false, true, false, true, true],
   );
+  // Restarted by a rule of the container.
+  assert.deepEqual([final('Never', 42, waiting('CrashLoopBackOff')), final('Never', 42, running(0))], [false, false]);
 });
 
 const ofJob = (metadata: Partial<Pod['metadata']> = {}, status: Partial<Pod['status']> = {}): Pod =>
