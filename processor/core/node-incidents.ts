@@ -23,7 +23,7 @@ const LEAD_MS = 120_000;
 
 /** The incident about the node that a source is bound to; also while that recovers, until its pods have had time to report again. */
 function nodeIncidentOf(state: ClusterState, source: Source): Incident | undefined {
-  const node = source.kind === 'pod' ? (source.object as Pod).spec.nodeName : undefined;
+  const node = source.kind === 'pod' && state.indexes.openByKey.size > 0 ? (source.object as Pod).spec.nodeName : undefined;
   if (node === undefined || node === '') return undefined;
   const id = state.indexes.openByKey.get(incidentKey('node', { kind: 'Node', namespace: '', name: node, container: '' }));
   return id === undefined ? undefined : state.tables.incidents.get(id);

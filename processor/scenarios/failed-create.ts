@@ -55,8 +55,10 @@ export function createdBy({ kind }: Workload): string {
 /** Refused now and still short of what it wants; undefined where it never failed, failed and went on, or is on its way out. */
 export function failedCreateOf(view: ControllerView): FailedCreate | undefined {
   const { controller, events } = view;
-  if (controller.metadata.deletionTimestamp !== undefined || isNamespaceEnding(view)) return undefined;
   const condition = refusedCondition(view);
+  // Most of its Events are of what went well.
+  if (condition === undefined && !events.some(({ reason }) => REFUSED_REASONS.includes(reason))) return undefined;
+  if (controller.metadata.deletionTimestamp !== undefined || isNamespaceEnding(view)) return undefined;
   const lastSuccessMs = lastSuccessOf(view);
   const failures = events.filter((event) => REFUSED_REASONS.includes(event.reason) && event.lastTimeMs >= lastSuccessMs);
   const event = failures.at(-1);

@@ -162,6 +162,8 @@ const SANDBOX_REASONS: readonly string[] = ['FailedCreatePodSandBox', 'FailedCre
 /** The runtime or a device driver fails before there is a container to blame; the first two only say that the kubelet tries again. */
 const RUNTIME_REASONS: readonly string[] = ['FailedSync', 'FailedPodSandBoxStatus', 'FailedPrepareDynamicResources'];
 const VOLUME_REASONS: readonly string[] = ['FailedMount', 'FailedAttachVolume', 'FailedMapVolume', 'FailedMountVolume'];
+/** The reasons of all Events that readEvent reads. */
+const TELLING: ReadonlySet<string> = new Set([...SANDBOX_REASONS, ...RUNTIME_REASONS, ...VOLUME_REASONS, 'Failed']);
 /** Steps of a start that come after the volumes. */
 const AFTER_VOLUMES: readonly string[] = ['FailedCreatePodSandBox', 'FailedPrepareDynamicResources'];
 /** Events of a kubelet that has got beyond volumes and sandbox. */
@@ -170,6 +172,8 @@ const PROGRESS: readonly string[] = ['Pulling', 'Pulled', 'Created', 'Started', 
 /** By what the Events say since the kubelet last got further: a cause named beats a summary, then the order of the catalogue. */
 function podFailure(view: PodView): StartFailure | undefined {
   const { events } = view;
+  const told = events.filter(({ reason }) => TELLING.has(reason));
+  if (told.length === 0) return undefined;
   const progressMs = Math.max(
     0,
     ...events.filter(({ reason, fieldPath }) => PROGRESS.includes(reason) && fieldPath !== '').map(({ lastTimeMs }) => lastTimeMs),
@@ -177,7 +181,7 @@ function podFailure(view: PodView): StartFailure | undefined {
   // The kubelet turns to the sandbox once all volumes are mounted: what it said of one before is over.
   const mountedMs = Math.max(0, ...events.filter(({ reason }) => AFTER_VOLUMES.includes(reason)).map(({ lastTimeMs }) => lastTimeMs));
   const stands = ({ reason, lastTimeMs }: SeenEvent): boolean => lastTimeMs > progressMs && (lastTimeMs >= mountedMs || !VOLUME_REASONS.includes(reason));
-  const candidates = events.filter(stands).flatMap((event) => readEvent(view, event) ?? []);
+  const candidates = told.filter(stands).flatMap((event) => readEvent(view, event) ?? []);
   return candidates.sort((a, b) => orderOf(a) - orderOf(b))[0];
 }
 
