@@ -24,7 +24,7 @@ import { createQuotaLedger } from './quota.ts';
 import { compareText, fieldsOf, integerOf } from './reading.ts';
 import { referencesOf } from './references.ts';
 import { remedySteps } from './remedy.ts';
-import { podsOfWorkload, rollOutSteps } from './rollout.ts';
+import { podsOfWorkload, rollOutSteps, runsBeside } from './rollout.ts';
 import type { Schedule } from './schedule.ts';
 import { scheduleSteps } from './schedule.ts';
 import type { SchedulingCluster, SchedulingState } from './scheduling-state.ts';
@@ -156,7 +156,8 @@ function* checkWorkload(workload: KubeObject, namespace: string, context: Contex
   const reference = templateReference(workload);
   if (reference !== undefined) return withoutTemplate(workload, namespace, reference);
   const plan = planWorkload(workload, namespace, options.replicas, daemonNodes(workload, namespace, state), context.limit);
-  const old = podsOfWorkload(plan.kind, namespace, plan.name, state);
+  const running = podsOfWorkload(plan.kind, namespace, plan.name, state);
+  const old = runsBeside(workload) ? [] : running;
   yield;
   const admission = yield* admitSteps(workload, plan, old, state.cluster, context.ledger);
   yield;
@@ -173,7 +174,7 @@ function* checkWorkload(workload: KubeObject, namespace: string, context: Contex
   yield;
   const remedy = pending === undefined ? undefined : yield* remedySteps(pending.pod, state, { copies: schedule.pending.length, maxChecks: MAX_CHECKS });
   const past = knowledge.containerPast?.(plan.kind, namespace, plan.name);
-  const startupMs = startupTimes(old.map(({ pod }) => pod));
+  const startupMs = startupTimes(running.map(({ pod }) => pod));
   const checks = [
     checkFit(schedule, { replicas: admission.admitted.length, unplanned: plan.desired - plan.pods.length }, pending ?? sample, remedy),
     admission.quota,
@@ -185,7 +186,7 @@ function* checkWorkload(workload: KubeObject, namespace: string, context: Contex
     checkContainerHistory(sample.pod, past),
     checkClusterHealth(namespace, state, knowledge),
   ];
-  return describe(plan, schedule, checks, old.length > 0);
+  return describe(plan, schedule, checks, running.length > 0);
 }
 
 /** As they are scheduled once their gates are gone; the check of parameters names the gates. */

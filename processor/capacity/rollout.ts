@@ -36,6 +36,12 @@ function isOwnedThrough(cluster: SchedulingCluster, namespace: string, kind: str
   return listOf(object?.metadata.ownerReferences).some((owner) => owner.controller === true && owners.has(`${owner.kind}/${owner.name}`));
 }
 
+/** A CronJob that allows runs beside each other starts the next one while the last one's pods still run. */
+export function runsBeside(workload: KubeObject): boolean {
+  const policy = textOf(fieldsOf(fieldsOf(workload)?.['spec'])?.['concurrencyPolicy']) || 'Allow';
+  return workload.kind === 'CronJob' && policy === 'Allow';
+}
+
 /** Places the new pods while the old ones leave. The state keeps the outcome. */
 export function* rollOutSteps(
   workload: KubeObject,

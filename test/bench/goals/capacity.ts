@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { decodeChangeRecord } from '../../../collector/change-record.ts';
 import type { Node, Pod } from '../../../collector/objects.ts';
 import { createCapacityState } from '../../../processor/capacity/capacity-state.ts';
+import { readManifests } from '../../../processor/capacity/manifest.ts';
+import { type PrecheckReport, precheckSteps } from '../../../processor/capacity/precheck.ts';
 import { type PoolReport, reportSteps } from '../../../processor/capacity/report.ts';
 import type { SchedulingCluster } from '../../../processor/capacity/scheduling-state.ts';
 import { buildShape } from '../../../processor/capacity/shape.ts';
+import type { Steps } from '../../../processor/capacity/steps.ts';
 import { createClusterState } from '../../../processor/core/state.ts';
 import { step } from '../../../processor/core/step.ts';
 import { type Cluster, HEALTHY, recordedClusters } from '../fleet.ts';
@@ -74,20 +77,45 @@ function largeCluster() {
   const capacity = createCapacityState(cluster);
   for (const node of nodes) capacity.setNode(node);
   for (const pod of pods) capacity.setPod(pod);
-  return { capacity, pods };
+  return { capacity, pods, cluster };
 }
 
-/** CPU seconds of a whole report and of its longest step: what others on the machine take away is not counted. */
-function report({ capacity }: ReturnType<typeof largeCluster>): { seconds: number; longest: number; pools: readonly PoolReport[] } {
-  const steps = reportSteps(capacity.scheduling(), { shapes: SHAPES_BUILT, requestedShapes: SHAPES / 2 });
+interface Taken<T> {
+  readonly seconds: number;
+  readonly longest: number;
+  readonly value: T;
+}
+
+/** CPU seconds of all steps and of the longest of them: what others on the machine take away is not counted. */
+function take<T>(steps: Steps<T>): Taken<T> {
   const startSeconds = cpuSeconds();
   let longest = 0;
   for (;;) {
     const from = cpuSeconds();
     const next = steps.next();
     longest = Math.max(longest, cpuSeconds() - from);
-    if (next.done === true) return { seconds: cpuSeconds() - startSeconds, longest, pools: next.value };
+    if (next.done === true) return { seconds: cpuSeconds() - startSeconds, longest, value: next.value };
   }
+}
+
+function report({ capacity }: ReturnType<typeof largeCluster>): Taken<readonly PoolReport[]> {
+  return take(reportSteps(capacity.scheduling(), { shapes: SHAPES_BUILT, requestedShapes: SHAPES / 2 }));
+}
+
+/** Ten replicas that fit, and three that fit nowhere, so that moves are searched for. */
+function precheck({ cluster }: ReturnType<typeof largeCluster>): Taken<PrecheckReport> {
+  const workload = (name: string, replicas: number, requests: Readonly<Record<string, string>>) => ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'ns-1' },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'app', image: 'registry.example/app:1', resources: { requests } }] } },
+    },
+  });
+  const manifests = readManifests([workload('small', 10, { cpu: '1', memory: '1Gi' }), workload('large', 3, { cpu: '31', memory: '100Gi' })]);
+  return take(precheckSteps(manifests, cluster));
 }
 
 function processAll(clusters: readonly Cluster[], withSamples: boolean): number {
@@ -116,10 +144,12 @@ export const capacity: Goal = {
     const large = largeCluster();
     const first = report(large);
     const again = Array.from({ length: PAIRS }, () => report(large));
-    for (const { pools } of again) assert.deepEqual(pools, first.pools);
-    const shapes = first.pools.flatMap((pool) => pool.shapes);
-    assert.equal(first.pools[0]?.shapes.length, SHAPES);
+    for (const { value } of again) assert.deepEqual(value, first.value);
+    const shapes = first.value.flatMap((pool) => pool.shapes);
+    assert.equal(first.value[0]?.shapes.length, SHAPES);
     assert.ok(shapes.every(({ k, kStar, phi }) => k <= kStar && phi >= 0 && phi <= 1));
+    const asked = Array.from({ length: PAIRS }, () => precheck(large));
+    for (const { value } of asked) assert.deepEqual([value.workloads[0]?.placed, value.workloads[1]?.placed], [10, 0]);
     const upkeep = await cost(() => {
       for (const pod of large.pods.slice(0, UPKEEP_CHANGES)) large.capacity.setPod({ ...pod, status: { phase: 'Running', startTime: 'x' } });
     });
@@ -136,6 +166,8 @@ export const capacity: Goal = {
         { what: `report of ${name}: the first`, value: summarize([first.seconds]), target: { below: 1.5 }, unit: ' s' },
         { what: `report of ${name}: the next`, value: summarize(again.map(({ seconds }) => seconds)), target: { below: 1.5 }, unit: ' s' },
         { what: 'its longest step', value: summarize([first, ...again].map(({ longest }) => longest * 1_000)), target: { below: 50 }, unit: ' ms' },
+        { what: 'a pre-check of the same cluster, two workloads', value: summarize(asked.map(({ seconds }) => seconds)), unit: ' s' },
+        { what: 'its longest step', value: summarize(asked.map(({ longest }) => longest * 1_000)), target: { below: 50 }, unit: ' ms' },
         { what: 'upkeep for a changed pod', value: summarize([(upkeep / UPKEEP_CHANGES) * 1_000_000]), target: { below: 10 }, unit: ' µs' },
         { what: 'processor records/s with a sample every minute over none, healthy rollouts', value: sampled, target: { above: 0.9 } },
       ],

@@ -410,3 +410,30 @@ test('a pod that names its node passes by the scheduler: cordoned is no matter t
   const gone = placed('c', 1);
   assert.deepEqual([gone.placed, gone.checks.find(({ check }) => check === 'selectors')?.status], [0, 'fail']);
 });
+
+test('the next run of a CronJob comes beside the last one, unless its policy forbids or replaces that', () => {
+  const job = {
+    ...object('Job', 'owner', {}, 'shop'),
+    metadata: {
+      name: 'owner',
+      namespace: 'shop',
+      uid: 'j',
+      resourceVersion: '1',
+      ownerReferences: [{ kind: 'CronJob', name: 'web', uid: 'c', controller: true }],
+    },
+  };
+  const pods = [pod('last', { cpu: '3' }, { on: 'a', owner: 'Job' })];
+  const template = { spec: { containers: [{ name: 'app', image: 'registry.example/app:1', resources: { requests: { cpu: '3' } } }] } };
+  const cron = (concurrencyPolicy?: string) => ({
+    apiVersion: 'batch/v1',
+    kind: 'CronJob',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { schedule: '* * * * *', concurrencyPolicy, jobTemplate: { spec: { template } } },
+  });
+  const placed = (policy?: string) => run([cron(policy)], { nodes: [node('a', SIZE)], pods, objects: { jobs: [job] } }).first;
+  assert.deepEqual(
+    [placed(), placed('Allow'), placed('Forbid'), placed('Replace')].map((each) => each.placed),
+    [0, 0, 1, 1],
+  );
+  assert.equal(placed().update, true);
+});
