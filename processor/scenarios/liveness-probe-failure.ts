@@ -13,7 +13,7 @@ import type { ContainerReading } from './container-runs.ts';
 import { containersOf } from './container-runs.ts';
 import { containerSubject, fieldEvidence, subjectText } from './evidence.ts';
 import { describeExit } from './exit-codes.ts';
-import { findProbeCause, neverPassedLiveness, probeBudgetMs, probeSpec } from './probe-cause.ts';
+import { findProbeCause, hasProbe, neverPassedLiveness, probeBudgetMs, probeSpec } from './probe-cause.ts';
 import type { ProbeName } from './probe-messages.ts';
 import type { RunEnd } from './run-end.ts';
 import { graceMs } from './run-end.ts';
@@ -69,7 +69,8 @@ function confidenceOf(end: Extract<RunEnd, { kind: 'probe' }>, found: Confidence
 function neverStarted(view: PodView, container: ContainerReading): readonly Signal[] {
   const { status, runningSinceMs, kind } = container;
   const probe = probeSpec(container, 'Startup');
-  if (runningSinceMs === undefined || status.started !== false || probe === undefined || kind === 'init' || kind === 'ephemeral') return [];
+  if (runningSinceMs === undefined || status.started !== false || kind === 'init' || kind === 'ephemeral') return [];
+  if (!hasProbe(container, 'Startup', view.nowMs)) return [];
   if (view.pod.status.phase !== 'Running' || view.pod.metadata.deletionTimestamp !== undefined) return [];
   if (kind === 'sidecar' && !isInitialized(view)) return [];
   const node = view.node(view.pod.spec.nodeName ?? '');

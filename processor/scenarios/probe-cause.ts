@@ -39,6 +39,11 @@ export function probeSpec(container: ContainerReading, name: ProbeName): Probe |
   return name === 'Liveness' ? spec?.livenessProbe : spec?.startupProbe;
 }
 
+/** Has this probe: by the spec, or, where a list was trimmed, by an Event about it. */
+export function hasProbe(container: ContainerReading, name: ProbeName, nowMs: number): boolean {
+  return probeSpec(container, name) !== undefined || unhealthyOf(container, name, nowMs) !== undefined;
+}
+
 /** How long a probe needs to give up for the first time after the container started, ms. Defaults: kubernetes.io, Probe v1 core. */
 export function probeBudgetMs(probe: Probe | undefined): number {
   if (probe === undefined) return 0;

@@ -10,7 +10,7 @@ import { conditionOf, conditionTimeMs, isNodeReady } from './conditions.ts';
 import type { ContainerReading } from './container-runs.ts';
 import { containersOf } from './container-runs.ts';
 import { containerSubject, fieldEvidence, subjectText } from './evidence.ts';
-import { findProbeCause, lostReadinessMs, probeBudgetMs, probeSpec, unhealthyOf } from './probe-cause.ts';
+import { findProbeCause, hasProbe, lostReadinessMs, probeBudgetMs, probeSpec, unhealthyOf } from './probe-cause.ts';
 import { storiesOf } from './run-signal.ts';
 import type { PodView, Scenario, Signal } from './scenario.ts';
 
@@ -29,9 +29,9 @@ export const readinessProbeFailure: Scenario = {
 };
 
 function unready(view: PodView, container: ContainerReading): readonly Signal[] {
-  const { status, runningSinceMs, spec, kind } = container;
+  const { status, runningSinceMs, kind } = container;
   if (kind === 'init' || kind === 'ephemeral' || status.ready === true || runningSinceMs === undefined || status.started === false) return [];
-  if (spec?.readinessProbe === undefined) return [];
+  if (!hasProbe(container, 'Readiness', view.nowMs)) return [];
   const lostMs = lostReadinessMs(view, runningSinceMs);
   const passedBefore = lostMs !== undefined || container.past.everReady;
   const found = findProbeCause(view, container, 'Readiness', view.nowMs, !passedBefore);
