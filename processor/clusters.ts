@@ -97,12 +97,17 @@ export async function beginGeneration({ client, log, sink }: ClustersDeps, { sta
 }
 
 /**
- * After a gap: what was stored beyond this state cannot be made again from the log. Nothing to do for a state that is ahead of
- * everything stored, as when the reader merely fell behind.
+ * After a gap: what was stored beyond this state cannot be made again from the log, so the state goes on in the next generation. Two readers
+ * may come to the same gap at once: both go on in the same one, and neither clears away what the other has made in it, so the state
+ * must be stored, with the offset after the gap, before a record is applied to it.
  */
-export async function afterGap(deps: ClustersDeps, tracked: TrackedCluster): Promise<void> {
-  const { cluster, meta } = tracked.state;
-  if (Object.keys(await removeNewerRows(deps.client, cluster.name, rowVersion(meta))).length > 0) await beginGeneration(deps, tracked);
+export async function afterGap({ client, log, sink }: ClustersDeps, { state }: TrackedCluster): Promise<void> {
+  const { cluster, meta } = state;
+  const generation = meta.generation + 1;
+  const removed = await removeNewerRows(client, cluster.name, rowVersion(meta), rowVersion({ ...meta, generation }));
+  meta.generation = generation;
+  sink.add(restate(state));
+  log.warn({ cluster: cluster.name, generation, removed }, 'went on in a new generation after a gap');
 }
 
 async function lostIncidents(client: ClickHouseClient, state: ClusterState): Promise<TrackedCluster['lost']> {

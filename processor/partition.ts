@@ -195,9 +195,10 @@ export class Partition {
     log.error({ partition, wanted: String(wanted), earliest: String(earliest) }, 'records are gone from the log, going on at the earliest');
     metrics.gap(partition);
     await sink.flush();
-    for (const tracked of this.#clusters.values()) await afterGap(this.#deps, tracked);
+    await this.#round;
     this.#unverified = undefined;
     this.#earliest = earliest;
+    for (const tracked of this.#clusters.values()) await this.#passGap(tracked);
     if (this.#nextOffset < earliest) this.#nextOffset = earliest;
   }
 
@@ -243,7 +244,7 @@ export class Partition {
     const { cluster } = decoded.record;
     let tracked = await trackRestored(this.#deps, this.#options, record.key);
     // Its first checkpoint may stand alone, without one of the partition that would have led the reader to the gap.
-    if (tracked !== undefined && tracked.nextOffset < this.#earliest) await afterGap(this.#deps, tracked);
+    if (tracked !== undefined) await this.#passGap(tracked);
     if (tracked === undefined) {
       const namesake = [...this.#clusters.values()].find(({ state }) => state.cluster.name === cluster.name);
       const conflict = namesake === undefined ? await identityConflict(client, cluster) : conflictMessage(cluster, namesake.state.cluster);
@@ -258,23 +259,31 @@ export class Partition {
     return tracked;
   }
 
+  /** Goes on at the earliest record, if records that the cluster has not seen may be gone. */
+  async #passGap(tracked: TrackedCluster): Promise<void> {
+    if (tracked.nextOffset >= this.#earliest) return;
+    await afterGap(this.#deps, tracked);
+    await this.#deps.sink.flush();
+    await this.#storeAlone(tracked, this.#earliest);
+  }
+
   /** Two readers may begin a cluster at once: whoever is late goes on with the other's, since a second generation would shadow its rows. */
   async #trackBeginning(cluster: ClusterRef, record: LogRecord): Promise<TrackedCluster> {
     const begun = await trackNew(this.#deps, cluster);
     const other = begun.state.meta.generation > 1 ? await trackRestored(this.#deps, this.#options, cluster.uid) : undefined;
-    if (other === undefined) await this.#storeBeginning(begun, record.offset);
+    if (other === undefined) await this.#storeAlone(begun, record.offset);
     return other ?? begun;
   }
 
   /**
-   * A cluster's first checkpoint holds nothing but its generation and its first offset: whoever reads from there again, before there
-   * is a second one, makes the same rows (design D4).
+   * A cluster's first checkpoint, and its first one after a gap, is stored before any record that it does not hold is applied: whoever
+   * reads from there again, before there is another one, makes the same rows (design D4).
    */
-  async #storeBeginning(tracked: TrackedCluster, offset: bigint): Promise<void> {
+  async #storeAlone(tracked: TrackedCluster, offset: bigint): Promise<void> {
     const { client, now } = this.#deps;
-    tracked.nextOffset = offset;
     const { log, partition, release } = this.#options;
     const { saved } = await writeRound({ client, log, partition, release, nowMs: now() }, [snapshotOf(tracked.state, offset, tracked.saved)]);
+    tracked.nextOffset = offset;
     tracked.saved = saved.get(tracked.state.cluster.uid) ?? tracked.saved;
   }
 

@@ -17,14 +17,22 @@ const IDENTITY = loadQuery(import.meta.url, './queries/cluster-identity.sql');
 /** Bits of a version below the generation. */
 const COUNT_BITS = 40n;
 
+/** Above the version of every row. */
+const NO_VERSION = 2n ** 64n - 1n;
+
 /**
- * Removes the rows of `cluster` (its name) above `version` from every table; done here when it returns, on other replicas soon
+ * Removes the rows of `cluster` (its name) above `version` and below `below` from every table; done here when it returns, on other replicas soon
  * after. Returns how many went, duplicates not yet merged included. Repeatable.
  */
-export async function removeNewerRows(client: ClickHouseClient, cluster: string, version: bigint): Promise<Readonly<Partial<Record<TableName, number>>>> {
+export async function removeNewerRows(
+  client: ClickHouseClient,
+  cluster: string,
+  version: bigint,
+  below = NO_VERSION,
+): Promise<Readonly<Partial<Record<TableName, number>>>> {
   const removed: Partial<Record<TableName, number>> = {};
   for (const table of TABLE_NAMES) {
-    const values = { table, cluster, version };
+    const values = { table, cluster, version, below };
     const [{ rows } = { rows: 0 }] = await runQuery(client, COUNT_NEWER, values, z.object({ rows: z.coerce.number() }));
     if (rows === 0) continue; // a DELETE is a mutation of every part, even where nothing matches
     await runCommand(client, DELETE_NEWER, values, { settings: { lightweight_deletes_sync: '1' } });

@@ -58,7 +58,8 @@ function waysTo(resumptions: readonly Resumption[], records: readonly LogRecord[
       known.get(key) ??
       resumptions.flatMap((resumption) => {
         const range: Range = [indexOf(resumption.from), indexOf(before)];
-        if (range[1] <= range[0] || resumption.count + range[1] - range[0] !== to) return [];
+        const goesOn = resumption.nextOffset < before && range[0] <= range[1]; // without a record where only a gap was passed
+        if (!goesOn || resumption.count + range[1] - range[0] !== to) return [];
         return find(resumption.count, resumption.nextOffset).map((ranges) => joined(ranges, range));
       });
     known.set(key, found);
@@ -69,5 +70,6 @@ function waysTo(resumptions: readonly Resumption[], records: readonly LogRecord[
 
 function joined(ranges: readonly Range[], next: Range): readonly Range[] {
   const last = ranges.at(-1);
+  if (next[0] === next[1]) return ranges;
   return last !== undefined && last[1] === next[0] ? [...ranges.slice(0, -1), [last[0], next[1]]] : [...ranges, next];
 }

@@ -158,7 +158,9 @@ function createAnswers(tableOf: (name: string) => Table, insert: (name: string, 
   const timed = (row: StoredRow): StoredRow => ({ ...row, written_time_ms: row['written_time'] });
   const ofCluster = (values: Values): StoredRow[] => tableOf(values['table'] as string).rows.filter((row) => row['cluster'] === values['cluster']);
   const isNewer = (values: Values, row: StoredRow): boolean =>
-    row['cluster'] === values['cluster'] && BigInt(row['version'] as string) > BigInt(values['version'] as bigint);
+    row['cluster'] === values['cluster'] &&
+    BigInt(row['version'] as string) > BigInt(values['version'] as bigint) &&
+    BigInt(row['version'] as string) < BigInt(values['below'] as bigint);
   const lost = (cluster: unknown, below: unknown): StoredRow[] =>
     merged(tableOf('incidents')).filter(
       (row) => row['cluster'] === cluster && row['state'] !== 'resolved' && BigInt(row['version'] as string) < BigInt(below as bigint),
