@@ -22,6 +22,9 @@ const CLUSTER = { uid: 'uid-one', name: 'one' };
 /** Every call succeeds at once. */
 const MACHINE: Machine = { name: 'test', alive: true, call: async ({ effect }) => effect(), sleep: async () => {}, dieAfter() {}, die() {} };
 
+const RUN_BEGIN: ChangeRecord = { v: SCHEMA_VERSION, cluster: CLUSTER, run: 'run', t: 1_000, type: 'RUN_BEGIN', resources: [{ resource: 'pods', scope: '' }] };
+const BEGIN = { offset: 10n, key: CLUSTER.uid, value: encodeChangeRecord(RUN_BEGIN), timeMs: 1_000 };
+
 /** A partition over the store, before it is assigned. */
 function createPartition(client: ClickHouseClient): Partition {
   const metrics = createProcessorMetrics(
@@ -61,8 +64,7 @@ test('a cluster whose first checkpoint stands alone leaves no rows of the record
   await client.insert({ table: 'coverage', values: [gone] });
   const partition = createPartition(client);
   await partition.restart([], { earliest: 10n, end: 11n });
-  const begin: ChangeRecord = { v: SCHEMA_VERSION, cluster: CLUSTER, run: 'run', t: 1_000, type: 'RUN_BEGIN', resources: [{ resource: 'pods', scope: '' }] };
-  await partition.apply([{ offset: 10n, key: CLUSTER.uid, value: encodeChangeRecord(begin), timeMs: 1_000 }], 11n, async () => {});
+  await partition.apply([BEGIN], 11n, async () => {});
   await partition.close();
   assert.deepEqual(
     store.final('coverage').map((row) => Number(row['from_time'])),
@@ -71,6 +73,34 @@ test('a cluster whose first checkpoint stands alone leaves no rows of the record
   assert.deepEqual(
     [...partition.clusters].map(({ state: { meta } }) => [meta.generation, meta.count]),
     [[2, 1]],
+  );
+});
+
+test('two readers that come to the same gap at once go on in one generation, and leave each other its rows', async () => {
+  const store = createStore(createRandom(1));
+  const client = store.client(MACHINE);
+  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
+  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
+  const manifest = { ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters };
+  const [one, other] = [createPartition(client), createPartition(client)];
+  for (const partition of [one, other]) await partition.restore(manifest, { earliest: 10n, end: 11n });
+  await one.skipTo(10n, 3n);
+  await one.apply([BEGIN], 11n, async () => {});
+  await one.close();
+  const made = store.final('coverage').length;
+  assert.ok(made > 0);
+  await other.skipTo(10n, 3n);
+  assert.equal(store.final('coverage').length, made);
+  assert.deepEqual(
+    [...one.clusters, ...other.clusters].map(({ state: { meta } }) => meta.generation),
+    [2, 2],
+  );
+  const next = createPartition(client);
+  await next.restore(manifest, { earliest: 10n, end: 11n });
+  assert.deepEqual(
+    [...next.clusters].map(({ state: { meta }, nextOffset }) => [meta.generation, meta.count, nextOffset]),
+    [[2, 1, 11n]],
+    'the second one has claimed less',
   );
 });
 
