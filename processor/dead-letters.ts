@@ -1,4 +1,5 @@
 /** Where a dead letter of the core comes from, and whether one can be given to the change log once more. */
+import type { LogRecord } from '../collector/change-log/change-log.ts';
 import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { DeadLetterRow, EmittedRow } from '../sql/rows.ts';
 
@@ -19,6 +20,15 @@ export function reviveDeadLetter({ code, payload }: { readonly code: string; rea
   if (decoded.ok) return { ok: true, key: decoded.record.cluster.uid, value };
   const whole = decoded.code === 'not_json' ? 'it is no whole record, or was longer than what is kept of one' : 'this release cannot read it either';
   return { ok: false, reason: `${whole}: ${decoded.reason.split('\n')[0]}` };
+}
+
+/** Characters kept of a record with its dead letter. */
+const MAX_PAYLOAD = 64 * 1024;
+
+/** The dead letter of a whole record. What is refused for its identity is not shown: it may be many records, and there is nothing wrong with them. */
+export function letterOf({ offset, timeMs, value }: LogRecord, why: Pick<DeadLetterRow, 'log' | 'partition' | 'cluster' | 'code' | 'reason'>): DeadLetterRow {
+  const payload = why.code === 'cluster_identity' ? '' : Buffer.from(value).toString('utf8').slice(0, MAX_PAYLOAD);
+  return { ...why, offset, part: 'record', timeMs, payload };
 }
 
 /** A dead letter of the core, which knows no positions, gets that of its record; what it says of its origin goes into `part`. */

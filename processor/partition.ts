@@ -11,14 +11,13 @@ import type { ClusterRef } from '../collector/change-record.ts';
 import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { PartitionManifest } from '../sql/checkpoints.ts';
 import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
-import type { DeadLetterRow } from '../sql/rows.ts';
 import type { SnapshotOf } from './checkpoint.ts';
 import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
 import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
 import { rowVersion } from './core/state.ts';
-import { placed } from './dead-letters.ts';
+import { letterOf, placed } from './dead-letters.ts';
 import { isRetriable, ProcessorError } from './errors.ts';
 import type { ProcessorMetrics, RecordOutcome } from './metrics.ts';
 import type { RowSink } from './row-sink.ts';
@@ -31,8 +30,6 @@ const MAX_WAIT_MS = 10_000;
 const CHECKPOINT_SHARE = 0.05;
 /** How long records of a cluster are refused before its identity is looked up again, ms. */
 const REFUSED_MS = 60_000;
-/** Of a record that cannot be taken, characters kept with the dead letter. */
-const MAX_PAYLOAD = 64 * 1024;
 
 export interface PartitionOptions extends Pick<ProcessorConfig, 'checkpointIntervalSeconds' | 'checkpointRecords' | 'cleanupIntervalSeconds'> {
   readonly log: string;
@@ -316,11 +313,7 @@ export class Partition {
 
   #deadLetter(record: LogRecord, tracked: TrackedCluster | undefined, outcome: RecordOutcome, code: string, reason: string): RecordOutcome {
     const { log, partition } = this.#options;
-    const { offset, timeMs, value } = record;
-    // What is refused for its identity is not shown: it may be many records, and there is nothing wrong with them.
-    const payload = outcome === 'identity' ? '' : Buffer.from(value).toString('utf8').slice(0, MAX_PAYLOAD);
-    const cluster = tracked?.state.cluster.name ?? '';
-    const row: DeadLetterRow = { log, partition, offset, part: 'record', cluster, timeMs, code, reason, payload };
+    const row = letterOf(record, { log, partition, cluster: tracked?.state.cluster.name ?? '', code, reason });
     const version = tracked === undefined ? 0n : rowVersion(tracked.state.meta);
     this.#deps.sink.add([{ table: 'dead_letters', key: '', row, version }]);
     return outcome;
