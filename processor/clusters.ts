@@ -99,7 +99,7 @@ export async function beginGeneration({ client, log, sink }: ClustersDeps, { sta
 /**
  * After a gap: what was stored beyond this state cannot be made again from the log, so the state goes on in the next generation. Two readers
  * may come to the same gap at once: both go on in the same one, and neither clears away what the other has made in it, so the state
- * must be stored, with the offset after the gap, before a record is applied to it.
+ * must be stored, with the offset after the gap, before a record is applied to it. Its rows are stored when this returns.
  */
 export async function afterGap({ client, log, sink }: ClustersDeps, { state }: TrackedCluster): Promise<void> {
   const { cluster, meta } = state;
@@ -107,6 +107,7 @@ export async function afterGap({ client, log, sink }: ClustersDeps, { state }: T
   const removed = await removeNewerRows(client, cluster.name, rowVersion(meta), rowVersion({ ...meta, generation }));
   meta.generation = generation;
   sink.add(restate(state));
+  await sink.flush();
   log.warn({ cluster: cluster.name, generation, removed }, 'went on in a new generation after a gap');
 }
 
