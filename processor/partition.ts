@@ -188,11 +188,9 @@ export class Partition {
   /** The reader goes on at `earliest`: the records before are gone. The core stays blind until it has seen full lists. */
   async skipTo(earliest: bigint, wanted: bigint): Promise<void> {
     const { log, metrics, sink } = this.#deps;
-    log.error(
-      { partition: this.#options.partition, wanted: String(wanted), earliest: String(earliest) },
-      'records are gone from the log, going on at the earliest',
-    );
-    metrics.gap(this.#options.partition);
+    const { partition } = this.#options;
+    log.error({ partition, wanted: String(wanted), earliest: String(earliest) }, 'records are gone from the log, going on at the earliest');
+    metrics.gap(partition);
     await sink.flush();
     await this.#round;
     this.#unverified = undefined;
