@@ -97,6 +97,7 @@ export function explain(items: readonly unknown[], nowMs: number, { exactMs, lat
   const liveMs = Math.max(newest, Math.min(latestMs, nowMs));
   const isSaved = exactMs === undefined && liveMs - newest > SAVED_LIST_MS && newest > 0 && !items.some((item) => endsAfter(item, liveMs));
   const atMs = exactMs ?? (isSaved ? newest : liveMs);
+  completePods(byResource, atMs);
   const state = loadState(byResource, atMs, skipped);
   const view: ClusterView = { ...createView(state), isSnapshot: true };
   const objects = [...explainPods(state, view, isSaved), ...explainControllers(state, view)];
@@ -149,6 +150,33 @@ type Raw = Readonly<Record<string, unknown>>;
 const asRaw = (value: unknown): Raw => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Raw) : {});
 const refKey = (ref: Raw): string => `${ref['kind']}/${ref['namespace'] ?? ''}/${ref['name']}`;
 
+/** What a trimmed pod lacks and the rest of it tells: that it is on a node, and that it is as old as the first Event about it. */
+function completePods(byResource: Map<Resource, Raw[]>, nowMs: number): void {
+  const trimmed = (pod: Raw): boolean => asRaw(pod['metadata'])['creationTimestamp'] === undefined || asRaw(pod['spec'])['nodeName'] === undefined;
+  const pods = byResource.get('pods');
+  if (pods === undefined || !pods.some(trimmed)) return;
+  const events = new Map<unknown, Raw[]>();
+  for (const event of byResource.get('events') ?? []) {
+    const { uid } = asRaw(event['involvedObject']);
+    events.set(uid, [...(events.get(uid) ?? []), event]);
+  }
+  byResource.set(
+    'pods',
+    pods.map((pod) => (trimmed(pod) ? completed(pod, events.get(asRaw(pod['metadata'])['uid']) ?? [], nowMs) : pod)),
+  );
+}
+
+function completed(pod: Raw, own: readonly Raw[], nowMs: number): Raw {
+  const [metadata, spec, status] = [asRaw(pod['metadata']), asRaw(pod['spec']), asRaw(pod['status'])];
+  const times = own.flatMap((event) => parseTimeMs(String(event['eventTime'] ?? event['firstTimestamp'] ?? event['lastTimestamp'])) ?? []);
+  const kubelet = own.map((event) => asRaw(event['source'])).find(({ component }) => component === 'kubelet');
+  const isPlaced = ['containerStatuses', 'initContainerStatuses', 'hostIP'].some((field) => status[field] !== undefined) || kubelet !== undefined;
+  const born = metadata['creationTimestamp'] ?? new Date(Math.min(nowMs, ...times)).toISOString();
+  const nodeName = spec['nodeName'] ?? (isPlaced ? (kubelet?.['host'] ?? UNNAMED_NODE) : undefined);
+  return { ...pod, metadata: { ...metadata, creationTimestamp: born }, spec: { ...spec, nodeName } };
+}
+const UNNAMED_NODE = 'unnamed';
+
 /** Trimmed lists, as people paste them, may lack uid and resourceVersion: within one list the name will do. */
 function withIdentity(raw: Raw, kind: string): Raw {
   const metadata = asRaw(raw['metadata']);
@@ -173,6 +201,8 @@ function asCoreEvent(raw: Raw): Raw {
 function withRegardingUid(event: Raw, uids: ReadonlyMap<string, string>): Raw {
   const ref = asRaw(event['involvedObject']);
   const known = uids.get(refKey(ref));
+  // A pod that was trimmed of its uid has its name for one.
+  if (known !== undefined && known === refKey(ref)) return { ...event, involvedObject: { ...ref, uid: known } };
   // Nodes are seldom in the list: their Events are found by the name that pods give, as a kubelet up to 1.34 files them.
   const isUnlistedNode = ref['kind'] === 'Node' && known === undefined;
   if (typeof ref['uid'] === 'string' && ref['uid'] !== '' && !isUnlistedNode) return event;

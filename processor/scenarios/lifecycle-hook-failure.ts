@@ -24,7 +24,7 @@ export const lifecycleHookFailure: Scenario = {
   pod: (view) => [
     ...storiesOf(view).flatMap((story) => postStart(view, story)),
     ...hangingPostStart(view),
-    ...hooked(view.pod).flatMap((name) => preStop(view, name)),
+    ...hooked(view).flatMap((name) => preStop(view, name)),
   ],
 };
 
@@ -81,9 +81,11 @@ function hangingPostStart(view: PodView): readonly Signal[] {
   ];
 }
 
-/** Names of containers with a preStop hook. */
-function hooked(pod: Pod): readonly string[] {
-  return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].filter(({ lifecycle }) => lifecycle?.preStop !== undefined).map(({ name }) => name);
+/** Names of containers with a preStop hook: by the spec, or, where a list was trimmed, by the Event that it failed. */
+function hooked({ pod, events }: PodView): readonly string[] {
+  const failed = events.filter(({ reason }) => reason === 'FailedPreStopHook').map(({ fieldPath }) => fieldPath);
+  const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  return all.filter(({ name, lifecycle }) => lifecycle?.preStop !== undefined || failed.some((path) => path.endsWith(`{${name}}`))).map(({ name }) => name);
 }
 
 function preStop(view: PodView, name: string): readonly Signal[] {

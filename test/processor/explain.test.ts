@@ -199,3 +199,13 @@ test('what is within its grace is told as that, and as too long only when it is'
   assert.equal(said(leaving('2026-01-15T12:00:30Z')), 'Pod shop/web is being deleted: container app still runs after its grace period');
   assert.equal(said(leaving('2026-01-15T12:00:00Z')), 'Pod shop/web does not go away: container app still runs after its grace period');
 });
+
+test('a pod that was trimmed of its node, its age and its uid is on a node by what the kubelet says of it', () => {
+  const mount = { ...event('Pod', 'web', 'FailedMount', 'MountVolume.SetUp failed for volume "c" : secret "tls" not found'), source: { component: 'kubelet' } };
+  const waiting = { containerStatuses: [{ name: 'app', state: { waiting: { reason: 'ContainerCreating' } } }] };
+  const bare = (status: object): unknown => ({ kind: 'Pod', metadata: { name: 'web', namespace: 'shop' }, spec: { containers: [{ name: 'app' }] }, status });
+  assert.deepEqual(verdicts(bare({ phase: 'Pending', ...waiting }), mount), ['missing_secret']);
+  assert.deepEqual(verdicts(bare({ phase: 'Pending' }), mount), ['missing_secret']);
+  assert.deepEqual(verdicts(bare({ phase: 'Pending', ...waiting })), ['starting other']);
+  assert.deepEqual(verdicts(bare({ phase: 'Pending' })), ['starting scheduler_absent']);
+});
