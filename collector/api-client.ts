@@ -59,11 +59,18 @@ export type WatchEnd =
   | { readonly kind: 'stalled' }
   | { readonly kind: 'failed'; readonly failure: ApiFailure };
 
+export interface ListRequest {
+  readonly resource: Resource;
+  readonly scope: string;
+  readonly continueToken: string;
+  readonly limit?: number;
+}
+
 export interface ApiClient {
   /** A JSON document. */
   get(path: string, signal: AbortSignal): Promise<ApiResult<unknown>>;
-  /** One page of at most PAGE_LIMIT items; `continueToken` '' for the first. */
-  list(request: { readonly resource: Resource; readonly scope: string; readonly continueToken: string }, signal: AbortSignal): Promise<ApiResult<ListPage>>;
+  /** One page of at most `limit` items, PAGE_LIMIT by default; `continueToken` '' for the first. */
+  list(request: ListRequest, signal: AbortSignal): Promise<ApiResult<ListPage>>;
   watch(request: WatchRequest, handlers: WatchHandlers, signal: AbortSignal): Promise<WatchEnd>;
   /** A list takes one of these for all of its pages. */
   readonly listSlots: Slots;
@@ -128,8 +135,8 @@ export function createApiClient(connection: ClusterConnection, options: ApiClien
   return {
     listSlots: createSlots(LISTS_AT_A_TIME),
     get: (path, signal) => getJson(path, 'application/json', (body): unknown => JSON.parse(body.toString('utf8')), signal),
-    async list({ resource, scope, continueToken }, signal) {
-      const query = `?limit=${PAGE_LIMIT}${continueToken === '' ? '' : `&continue=${encodeURIComponent(continueToken)}`}`;
+    async list({ resource, scope, continueToken, limit = PAGE_LIMIT }, signal) {
+      const query = `?limit=${limit}${continueToken === '' ? '' : `&continue=${encodeURIComponent(continueToken)}`}`;
       const page = await getJson(collectionPath(resource, scope) + query, acceptHeader(resource, 'list'), decodeListPage, signal);
       return page.ok ? checkPage(resource, page.value) : page;
     },

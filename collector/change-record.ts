@@ -54,13 +54,28 @@ const objectSchema = z
   })
   .transform((object) => object as unknown as ProjectedObject);
 
-const snapshotBegin = z.object({ ...inSession, type: z.literal('SNAPSHOT_BEGIN'), /** The list's resourceVersion. */ rv: z.string() });
+const snapshotBegin = z.object({
+  ...inSession,
+  type: z.literal('SNAPSHOT_BEGIN'),
+  /** The list's resourceVersion. */
+  rv: z.string(),
+  /** Observed time at which the list was asked for: a consistent read, it is no older than what anybody had seen by then. */
+  askedTimeMs: timeMs.optional(),
+});
 /** Without `object`: unchanged since this run last sent it. */
 const listed = z.object({ ...inSession, type: z.literal('LISTED'), uid: z.string().min(1), rv: z.string(), object: objectSchema.optional() });
 const snapshotEnd = z.object({ ...inSession, type: z.literal('SNAPSHOT_END'), rv: z.string(), /** LISTED and REJECTED since the BEGIN. */ count });
 const changed = z.object({ ...inSession, type: z.enum(['ADDED', 'MODIFIED', 'DELETED']), uid: z.string().min(1), rv: z.string(), object: objectSchema });
 /** An object that could not be projected: it is counted and dead-lettered, and a snapshot still counts its uid as present. */
-const rejected = z.object({ ...inSession, type: z.literal('REJECTED'), uid: z.string(), rv: z.string(), reason });
+const rejected = z.object({
+  ...inSession,
+  type: z.literal('REJECTED'),
+  uid: z.string(),
+  rv: z.string(),
+  reason,
+  /** It came as deleted: the object is gone, though its last state is not known. */
+  deleted: z.literal(true).optional(),
+});
 const sessionEnd = z.object({
   ...inSession,
   type: z.literal('SESSION_END'),

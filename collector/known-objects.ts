@@ -14,8 +14,11 @@ export interface KnownObjects {
   sent(uid: string, rv: string, hash: string): void;
   /** The next record of this uid goes out whole. */
   forget(uid: string): void;
-  /** Starts a snapshot. What an unfinished one sent is forgotten: a reader discards it (design D5). */
-  beginSnapshot(): void;
+  /**
+   * Starts a snapshot of this version. What an unfinished one sent is forgotten: a reader discards it (design D5). If a higher version was
+   * seen before, the cluster was restored from a backup, its versions count again, and nothing is known any more.
+   */
+  beginSnapshot(rv: string): void;
   /** The snapshot is whole: what it did not list exists no more and is forgotten. */
   endSnapshot(): void;
 }
@@ -33,6 +36,10 @@ export function createKnownObjects(): KnownObjects {
   const entries = new Map<string, Entry>();
   let snapshot = 0;
   let sentInSnapshot: string[] | undefined;
+  let newest = '';
+  const pass = (rv: string): void => {
+    if (compareResourceVersions(rv, newest) > 0) newest = rv;
+  };
   return {
     size: () => entries.size,
     isSameVersion(uid, rv) {
@@ -46,9 +53,11 @@ export function createKnownObjects(): KnownObjects {
       if (entry === undefined || entry.hash !== hash) return false;
       if (compareResourceVersions(rv, entry.rv) > 0) entry.rv = rv;
       entry.snapshot = snapshot;
+      pass(rv);
       return true;
     },
     sent(uid, rv, hash) {
+      pass(rv);
       const entry = entries.get(uid);
       sentInSnapshot?.push(uid);
       if (entry === undefined) entries.set(uid, { rv, hash, snapshot });
@@ -59,7 +68,9 @@ export function createKnownObjects(): KnownObjects {
     forget: (uid) => {
       entries.delete(uid);
     },
-    beginSnapshot() {
+    beginSnapshot(rv) {
+      if (compareResourceVersions(rv, newest) < 0) entries.clear();
+      newest = rv;
       for (const uid of sentInSnapshot ?? []) entries.delete(uid);
       sentInSnapshot = [];
       snapshot += 1;

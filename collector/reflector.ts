@@ -56,7 +56,7 @@ async function runSession(loop: Loop, notes: Notes, signal: AbortSignal): Promis
     if (signal.aborted) return undefined;
     enterState(loop, 'listing', loop.status.reason);
     askedTimeMs = deps.nowMs();
-    return takeSnapshot(target, full, { ...deps, openSession, backoff: timing.backoff }, signal);
+    return takeSnapshot(target, { full, askedTimeMs }, { ...deps, openSession, backoff: timing.backoff }, signal);
   }, signal);
   if (snapshot === undefined) return stopped;
   if (!snapshot.ok) return snapshot.failure === undefined ? stopped : { reason: listEndReason(snapshot.failure), verb: 'list', failure: snapshot.failure };

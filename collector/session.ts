@@ -35,8 +35,8 @@ export interface SessionOptions {
  * become REJECTED records. Bookmarks are not handed in.
  */
 export interface Session {
-  /** Starts the snapshot. `full`: no LISTED is abbreviated (design D5: at least every quarter of the log's retention). */
-  begin(listResourceVersion: string, options?: { readonly full?: boolean }): void;
+  /** Starts the snapshot. `full`: no LISTED is abbreviated (design D5: at least every quarter of the log's retention); `askedTimeMs` as in SNAPSHOT_BEGIN. */
+  begin(listResourceVersion: string, options?: { readonly full?: boolean; readonly askedTimeMs?: number }): void;
   /** A list item as received; kind and apiVersion may be missing, as they are in lists. */
   listed(object: unknown): void;
   end(): void;
@@ -65,20 +65,20 @@ export function createSession(options: SessionOptions): Session {
   const expect = (call: string, ...states: State[]): void => {
     if (!states.includes(state)) throw new Error(`session ${session} of ${resource}: ${call} while ${state}`);
   };
-  const refuse = (id: ObjectId, reason: string): void => {
+  const refuse = (id: ObjectId, reason: string, type?: 'ADDED' | 'MODIFIED' | 'DELETED'): void => {
     if (id.uid !== '') known.forget(id.uid);
-    out.reject(id, reason);
+    out.reject(id, reason, type === 'DELETED');
   };
 
   return {
-    begin(rv, { full: unabbreviated = false } = {}) {
+    begin(rv, { full: unabbreviated = false, askedTimeMs } = {}) {
       expect('begin', 'new', 'listing');
       state = 'listing';
       listResourceVersion = rv;
       full = unabbreviated;
       itemsListed = 0;
-      known.beginSnapshot();
-      out.mark({ type: 'SNAPSHOT_BEGIN', rv });
+      known.beginSnapshot(rv);
+      out.mark({ type: 'SNAPSHOT_BEGIN', rv, ...(askedTimeMs !== undefined && { askedTimeMs }) });
     },
     listed(raw) {
       expect('listed', 'listing');
@@ -102,17 +102,17 @@ export function createSession(options: SessionOptions): Session {
       expect('change', 'watching');
       const id = identify(raw);
       const rendered = render(raw, specBytes);
-      if (!rendered.ok) return refuse(id, rendered.reason);
+      if (!rendered.ok) return refuse(id, rendered.reason, type);
       const { object, json, fingerprint: hash } = rendered;
       if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, hash)) return out.suppress();
-      if (!out.appendObject(type, id, object, json)) return refuse(id, 'too_large');
+      if (!out.appendObject(type, id, object, json)) return refuse(id, 'too_large', type);
       if (type === 'DELETED') known.forget(id.uid);
       else known.sent(id.uid, id.rv, hash);
     },
     reject(reason) {
       expect('reject', 'listing', 'watching');
       if (state === 'listing') itemsListed += 1;
-      out.reject({ uid: '', rv: '' }, reason);
+      out.reject({ uid: '', rv: '' }, reason, false);
     },
     close(reason, completeTimeMs) {
       if (state === 'closed') return;
@@ -161,10 +161,10 @@ function createOutput({ cluster, run, session, resource, scope, clock, emit }: S
       received += 1;
       suppressed += 1;
     },
-    reject(id: ObjectId, reason: string): void {
+    reject(id: ObjectId, reason: string, isDeleted: boolean): void {
       received += 1;
       rejected += 1;
-      send(record({ type: 'REJECTED', ...id, reason: reason.slice(0, MAX_REASON) }));
+      send(record({ type: 'REJECTED', ...id, reason: reason.slice(0, MAX_REASON), ...(isDeleted && { deleted: true as const }) }));
     },
   };
 }

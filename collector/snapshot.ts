@@ -28,7 +28,8 @@ const TURN_CHECK_ITEMS = 16;
 /** A page is asked for again as often as this: one 429 in a list of 300 pages must not cost the other 299. */
 const PAGE_RETRIES = 5;
 
-export async function takeSnapshot(target: Target, full: boolean, deps: SnapshotDeps, signal: AbortSignal): Promise<Snapshot> {
+/** `options` as Session.begin takes them. */
+export async function takeSnapshot(target: Target, options: Parameters<Session['begin']>[1], deps: SnapshotDeps, signal: AbortSignal): Promise<Snapshot> {
   let session: Session | undefined;
   let version = '';
   let continueToken = '';
@@ -41,7 +42,7 @@ export async function takeSnapshot(target: Target, full: boolean, deps: Snapshot
     if (session === undefined) {
       session = deps.openSession();
       version = resourceVersion;
-      session.begin(version, { full });
+      session.begin(version, options);
     } else if (resourceVersion !== version) {
       return { ok: false, session, failure: { kind: 'bad_response', message: `list of ${target.resource} went on at another resourceVersion` } };
     }

@@ -4,7 +4,7 @@
  */
 import { type ApiFailure, failureOf, type WatchEnd } from './api-client.ts';
 import type { Appender } from './appender.ts';
-import { HEARTBEAT_INTERVAL_MS } from './change-record.ts';
+import { compareResourceVersions, HEARTBEAT_INTERVAL_MS } from './change-record.ts';
 import { backOff, type Ending, enterState, type Loop, pace, touch } from './loop.ts';
 import type { Session } from './session.ts';
 import type { SpecMemory } from './spec-memory.ts';
@@ -14,7 +14,7 @@ import { createLineSplitter, decodeWatchLine } from './watch-stream.ts';
 const EMPTY_WATCHES_BEFORE_RELIST = 2;
 /** What comes sooner after a watch is open may be long past: first of all comes what there was to resume, ms. */
 const RESUME_MS = HEARTBEAT_INTERVAL_MS;
-/** Refusals of the watch in a row, by the server, after which only a new list helps: e.g. etcd came back from an older backup. */
+/** Refusals of the watch in a row, by the server, after which only a new list helps. */
 const REFUSALS_BEFORE_RELIST = 5;
 
 /** Follows the session from the version of its list. Returns why it has to end; it is not closed. */
@@ -25,9 +25,18 @@ export async function followWatches(loop: Loop, session: Session, listVersion: s
   let refusals = 0;
   /** The watch was closed for want of room, and nothing has come since. */
   let pressed = false;
+  /** The connection was lost, and nothing has been heard of the server's version since. */
+  let doubtful = false;
   for (let first = true; ; first = false) {
     await pace(loop, signal, first && loop.failures === 0);
     await loop.deps.ensureIdentity(signal, loop.troubleMs);
+    if (doubtful) {
+      const serverVersion = await askVersion(loop, signal);
+      if (signal.aborted) return ending(loop.deps.stopReason());
+      if (serverVersion !== undefined && compareResourceVersions(serverVersion, version) < 0) return ending('restored');
+      doubtful = serverVersion === undefined;
+      await pace(loop, signal);
+    }
     const remainingMs = loop.fullDueMs - performance.now();
     if (remainingMs <= 0) return ending('refresh');
     const watch = await watchOnce(loop, session, version, remainingMs, signal);
@@ -43,6 +52,7 @@ export async function followWatches(loop: Loop, session: Session, listVersion: s
       enterState(loop, 'waiting', 'the change log is behind');
       await loop.deps.appender.whenAcknowledged(signal);
     } else if (watch.end.kind === 'stalled') {
+      doubtful = true;
       loop.troubleMs = performance.now();
       loop.deps.metrics.requestFailed(loop.cluster, loop.target.resource, 'stalled');
       enterState(loop, 'retrying', 'watch stalled: the connection went silent');
@@ -50,11 +60,21 @@ export async function followWatches(loop: Loop, session: Session, listVersion: s
       const { failure } = watch.end;
       if (failure.kind === 'gone') return ending(pressed ? 'back_pressure' : '410', failure);
       if (failure.kind === 'forbidden' || failure.kind === 'not_served') return ending(failure.kind, failure);
+      if (failure.kind === 'network') doubtful = true;
       if (failure.kind === 'server') refusals += 1;
       if (refusals >= REFUSALS_BEFORE_RELIST) return ending('watch_failed', failure);
       await backOff(loop, failure, signal);
     } else pressed = false;
   }
+}
+
+/**
+ * The version the API server is at, undefined if it does not say. A server whose etcd was restored from a backup is at a lower one than was
+ * seen: it takes a watch from the future as any other, and sends nothing on it until its versions have come that far, not even a bookmark.
+ */
+async function askVersion({ target, deps }: Loop, signal: AbortSignal): Promise<string | undefined> {
+  const page = await deps.api.list({ ...target, continueToken: '', limit: 1 }, signal);
+  return page.ok ? page.value.resourceVersion : undefined;
 }
 
 interface WatchRun {

@@ -21,6 +21,7 @@ import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
 import { markUnlistedOwner } from './unlisted-owners.ts';
+import { startOver, wentBack } from './went-back.ts';
 import { workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
@@ -96,10 +97,7 @@ function count(state: ClusterState, record: SessionRecord, applied: Applied): vo
 function applyInSession(state: ClusterState, emitter: Emitter, session: SessionState, record: SessionRecord): Applied {
   switch (record.type) {
     case 'SNAPSHOT_BEGIN':
-      dropListed(state, session);
-      delete session.fromRv;
-      Object.assign(session, { phase: 'listing', listRv: record.rv, listedCount: 0, syncedTimeMs: 0 } satisfies Partial<SessionState>);
-      return { ...NOTHING, lost: 'relist' };
+      return beginSnapshot(state, session, record);
     case 'LISTED':
       return applyListed(state, emitter, session, record);
     case 'REJECTED':
@@ -108,7 +106,7 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
         session.listedCount += 1;
       }
       emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'rejected', record.reason));
-      return NOTHING;
+      return record.deleted === true && session.outdated !== true ? { ...NOTHING, removed: endUnread(state, emitter, session, record) } : NOTHING;
     case 'SNAPSHOT_END':
       return endSnapshot(state, emitter, session, record);
     case 'SESSION_END':
@@ -116,6 +114,16 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
     default:
       return applyChange(state, emitter, session, record);
   }
+}
+
+function beginSnapshot(state: ClusterState, session: SessionState, record: Extract<ChangeRecord, { type: 'SNAPSHOT_BEGIN' }>): Applied {
+  dropListed(state, session);
+  const isBack = wentBack(state, session, record);
+  if (isBack) startOver(state, session);
+  delete session.fromRv;
+  delete session.outdated;
+  Object.assign(session, { phase: 'listing', listRv: record.rv, listedCount: 0, syncedTimeMs: 0 } satisfies Partial<SessionState>);
+  return { ...NOTHING, lost: isBack ? 'restored' : 'relist' };
 }
 
 function endSession(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'SESSION_END' }>): Applied {
@@ -156,10 +164,14 @@ function isComplete(state: ClusterState, session: SessionState, rv: string): boo
 }
 
 function advance(state: ClusterState, session: SessionState, rv: string): void {
-  if (!isComplete(state, session, rv)) state.meta.completeRv[scopeKey(session.resource, session.scope)] = rv;
+  if (isComplete(state, session, rv)) return;
+  const key = scopeKey(session.resource, session.scope);
+  state.meta.completeRv[key] = rv;
+  state.meta.completeAtMs[key] = state.meta.streamTimeMs;
 }
 
 function applyListed(state: ClusterState, emitter: Emitter, session: SessionState, record: Extract<ChangeRecord, { type: 'LISTED' }>): Applied {
+  if (session.outdated === true) return DUPLICATE;
   session.listedCount += 1;
   state.tables.listed.set(`${session.session}/${record.uid}`, 1);
   const stored = storedRv(state, record.resource, record.uid);
@@ -194,6 +206,7 @@ function applyChange(
   session: SessionState,
   record: Extract<ChangeRecord, { type: 'ADDED' | 'MODIFIED' | 'DELETED' }>,
 ): Applied {
+  if (session.outdated === true) return DUPLICATE;
   const stored = storedRv(state, record.resource, record.uid);
   // Of an object that is not there the tables do not say whether it was once.
   const isPast = stored === undefined ? isWatchedByTwin(state, session, record.rv) : compareResourceVersions(record.rv, stored) <= 0;
@@ -248,6 +261,14 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
   advance(state, session, session.listRv);
   Object.assign(session, { phase: 'synced', syncedTimeMs: record.t, completeTimeMs: record.t, listedCount: 0 } satisfies Partial<SessionState>);
   return { ...NOTHING, removed };
+}
+
+/** What was deleted in a state that cannot be read ends in the one that is known. */
+function endUnread(state: ClusterState, emitter: Emitter, { resource }: SessionState, { uid, rv }: Extract<ChangeRecord, { type: 'REJECTED' }>) {
+  const stored = state.tables.objects[resource].get(uid);
+  if (stored === undefined || (rv !== '' && compareResourceVersions(rv, stored.rv) <= 0)) return [];
+  if (resource === 'pods') emitPod(state, emitter, stored.object as Pod, 'VANISHED');
+  return remove(state, resource, uid);
 }
 
 function upsert(state: ClusterState, emitter: Emitter, resource: Resource, object: ProjectedObject, rv: string, change: string): void {

@@ -20,7 +20,7 @@ export interface Overtaken {
 }
 
 /** Up to where the session has shown every version: what it watched last, or its list. */
-const positionOf = ({ rv, listRv }: SessionState): string => rv ?? listRv;
+export const positionOf = ({ rv, listRv }: SessionState): string => rv ?? listRv;
 
 const areTwins = (a: SessionState, b: SessionState): boolean => a.session !== b.session && a.resource === b.resource && a.scope === b.scope;
 

@@ -47,6 +47,8 @@ export interface SessionState {
   rv?: string;
   /** The oldest one that came on its watch after a hole; none without a hole. From it up to `rv` nothing is missing. */
   fromRv?: string;
+  /** The cluster went back since (went-back.ts): what still comes of this session is of versions that are no more. */
+  outdated?: true;
   /** LISTED and REJECTED seen of the list in hand. */
   listedCount: number;
   readonly firstTimeMs: number;
@@ -94,6 +96,8 @@ export interface Meta {
   sync: Record<string, SyncState>;
   /** By scopeKey: highest resourceVersion up to which the tables are complete. */
   completeRv: Record<string, string>;
+  /** Likewise: stream time at which it became the highest, ms. */
+  completeAtMs: Record<string, number>;
 }
 
 export interface ClusterState {
@@ -240,19 +244,24 @@ export function createEntry(state: ClusterState): EnterEntry {
 /** A new cluster's state, or one restored from a checkpoint's meta and tables. */
 export function createClusterState(cluster: ClusterRef, generation: number, restored?: { readonly meta: Meta; readonly tables: Tables }): ClusterState {
   const tables = restored?.tables ?? createTables();
-  const meta: Meta = restored?.meta ?? {
-    generation,
-    count: 0,
-    streamTimeMs: 0,
-    firstTimeMs: 0,
-    lastHeartbeatMs: 0,
-    serverVersion: '',
-    rules: DEFAULT_RULES,
-    sessions: {},
-    runs: {},
-    sync: {},
-    completeRv: {},
-  };
+  // Of the releases that did not know them, fields are empty.
+  const meta: Meta =
+    restored !== undefined
+      ? { ...restored.meta, completeAtMs: restored.meta.completeAtMs ?? {} }
+      : {
+          generation,
+          count: 0,
+          streamTimeMs: 0,
+          firstTimeMs: 0,
+          lastHeartbeatMs: 0,
+          serverVersion: '',
+          rules: DEFAULT_RULES,
+          sessions: {},
+          runs: {},
+          sync: {},
+          completeRv: {},
+          completeAtMs: {},
+        };
   return { cluster, meta, tables, timers: createTimers(tables.timers), indexes: buildIndexes(tables) };
 }
 

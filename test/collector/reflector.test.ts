@@ -153,7 +153,9 @@ function aliveIn(records: readonly ChangeRecord[]): Map<string, string> {
 }
 const ofType = (harness: Harness, type: ChangeRecord['type']): ChangeRecord[] => harness.writer.records.filter((record) => record.type === type);
 const reasons = (harness: Harness): string[] => harness.writer.records.flatMap((record) => (record.type === 'SESSION_END' ? record.reason : []));
-const count = (server: FakeApiServer, verb: 'list' | 'watch'): number => server.requests.filter((request) => request.verb === verb).length;
+/** Without those that only ask for the server's version. */
+const count = (server: FakeApiServer, verb: 'list' | 'watch'): number =>
+  server.requests.filter((request) => request.verb === verb && request.query['limit'] !== '1').length;
 
 let server: FakeApiServer;
 let harness: Harness | undefined;
@@ -367,6 +369,22 @@ describe('a new session', () => {
         ['new', true],
       ],
     );
+  });
+
+  test('begins when the server was restored from a backup, and tells all whole that it finds', async () => {
+    server.put('pods', pod('kept'));
+    const version = server.resourceVersion();
+    const loop = reflect();
+    await inSync(loop);
+    server.put('pods', pod('kept', { phase: 'Failed' }));
+    server.put('pods', pod('made-since'));
+    await waitFor('both', () => ofType(loop, 'ADDED').length + ofType(loop, 'MODIFIED').length === 2);
+    server.restore(version);
+    await waitFor('the second snapshot', () => ofType(loop, 'SNAPSHOT_END').length === 2);
+    assert.deepEqual(loop.relists, ['restored']);
+    assert.deepEqual([...aliveIn(loop.writer.records)], [['kept', 'Running']]);
+    server.put('pods', pod('new'));
+    await waitFor('what is new under a version of before', () => aliveIn(loop.writer.records).has('new'));
   });
 
   test('begins when an unabbreviated snapshot is due, and is one', async () => {

@@ -66,7 +66,7 @@ function pod(uid: string, rv: number | string, phase = 'Running', more: Record<s
 const brief = (records: readonly SessionRecord[]): string[] =>
   records.map((record) => {
     if (record.type === 'SNAPSHOT_END') return `${record.type} ${record.count}`;
-    if (record.type === 'REJECTED') return `${record.type} ${record.uid} ${record.reason}`;
+    if (record.type === 'REJECTED') return `${record.type}${record.deleted === true ? ' DELETED' : ''} ${record.uid} ${record.reason}`;
     if (!('uid' in record)) return record.type;
     return `${record.type} ${record.uid}@${record.rv}${record.object === undefined ? '' : ' whole'}`;
   });
@@ -249,6 +249,13 @@ describe('suppression', () => {
     assert.deepEqual(brief(take()), ['ADDED a@1 whole', 'REJECTED a no valid metadata.name', 'MODIFIED a@3 whole']);
   });
 
+  test('says of what it rejects that it was deleted', () => {
+    const { session, take } = watching();
+    session.change('ADDED', pod('a', 1));
+    session.change('DELETED', { metadata: { uid: 'a', resourceVersion: '2' } });
+    assert.deepEqual(brief(take()), ['ADDED a@1 whole', 'REJECTED DELETED a no valid metadata.name']);
+  });
+
   test('tells apart objects whose names imitate the text around the resourceVersion', () => {
     const { session, take } = watching();
     const trick = (value: string): string => `x","resourceVersion":"${value}`;
@@ -295,11 +302,24 @@ describe('a relist', () => {
     assert.deepEqual(relist(known, [pod('b', 1)]), ['LISTED b@1 whole']);
   });
 
+  test('repeats all whole when its version is lower than one seen before: the cluster was restored, and a version is another one than before', () => {
+    const known = createKnownObjects();
+    relist(known, [pod('a', 1)]);
+    const { session, take } = open({ known });
+    session.begin('9');
+    session.listed(pod('a', 1));
+    session.end();
+    session.change('MODIFIED', pod('b', 12));
+    assert.equal(brief(take())[1], 'LISTED a@1');
+    assert.deepEqual(relist(known, [pod('a', 1), pod('b', 5)]), ['LISTED a@1 whole', 'LISTED b@5 whole']);
+    assert.deepEqual(relist(known, [pod('a', 1), pod('b', 5)]), ['LISTED a@1', 'LISTED b@5'], 'and is as good as any other from then on');
+  });
+
   test('repeats whole what an unfinished list had sent, since a reader threw that away', () => {
     const known = createKnownObjects();
     relist(known, [pod('a', 1), pod('b', 1)]);
     const { session } = open({ known });
-    session.begin('5');
+    session.begin('9');
     session.listed(pod('a', 1));
     session.listed(pod('b', 2, 'Failed'));
     session.listed(pod('c', 1));
@@ -361,7 +381,7 @@ describe('a large object', () => {
     session.change('ADDED', many);
     session.change('MODIFIED', many);
     session.change('DELETED', many);
-    assert.deepEqual(brief(take()), ['REJECTED a too_large', 'REJECTED a too_large', 'REJECTED a too_large']);
+    assert.deepEqual(brief(take()), ['REJECTED a too_large', 'REJECTED a too_large', 'REJECTED DELETED a too_large']);
     assert.equal(session.counters().rejected, 3);
   });
 });

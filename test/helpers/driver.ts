@@ -37,6 +37,8 @@ export interface Driver {
   advance(seconds: number): void;
   /** Lets time pass in silence: the collector is dead or cut off. */
   silence(seconds: number): void;
+  /** The cluster is restored from a backup: its versions count from there again. */
+  goBack(toRv: number): void;
   /** Ends a session: a gap. */
   drop(resource: Resource, reason?: string): void;
   heartbeat(): void;
@@ -85,7 +87,7 @@ export function createDriver(options: { readonly run?: string; readonly replay?:
         known: forResource,
       });
       sessions.set(resource, session);
-      session.begin(String(rv + objects.length + 1));
+      session.begin(String(rv + objects.length + 1), { askedTimeMs: timeMs });
       for (const object of objects) session.listed({ ...object, metadata: { resourceVersion: String(++rv), ...object.metadata } });
       rv++;
       session.end();
@@ -105,6 +107,9 @@ export function createDriver(options: { readonly run?: string; readonly replay?:
     },
     silence(seconds) {
       timeMs += seconds * 1_000;
+    },
+    goBack(toRv) {
+      rv = toRv;
     },
     drop(resource, reason = 'disconnect') {
       sessions.get(resource)?.close(reason);

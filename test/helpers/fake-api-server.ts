@@ -89,6 +89,8 @@ export interface FakeApiServer {
   write(resource: string, bytes: string | Uint8Array): void;
   /** Forgets all history: watches from an older version, and continue tokens, get a 410. */
   compact(): void;
+  /** Goes back to what it was at that version, as etcd restored from a backup: its versions count from there again, and every watch is lost. */
+  restore(toVersion: string): void;
   /** Ends every watch of the resource: cleanly, or by dropping the connection. */
   endWatches(resource: string, how: 'clean' | 'reset'): void;
   /** The next requests that match are treated so; rules are used up in order. */
@@ -105,6 +107,7 @@ interface Watch {
   readonly resource: string;
   readonly namespace: string;
   readonly response: http.ServerResponse;
+  readonly from: number;
   silent: boolean;
 }
 interface Past {
@@ -146,7 +149,7 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
   };
   const broadcast = (past: Past): void => {
     history.push(past);
-    for (const watch of watches) if (isOf(watch, past)) send(watch, Buffer.from(past.line));
+    for (const watch of watches) if (past.version > watch.from && isOf(watch, past)) send(watch, Buffer.from(past.line));
   };
 
   const change = (type: FakeChange['type'], resource: string, object: FakeObject): string => {
@@ -194,7 +197,7 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
     if (from < compacted) return refuse(response, 410, `too old resource version: ${from} (${compacted})`);
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
-    const watch: Watch = { resource: seen.resource, namespace: seen.namespace, response, silent };
+    const watch: Watch = { resource: seen.resource, namespace: seen.namespace, response, from, silent };
     watches.add(watch);
     request.once('close', () => watches.delete(watch));
     for (const past of history) if (past.version > from && isOf(watch, past)) send(watch, Buffer.from(past.line));
@@ -286,6 +289,20 @@ export async function startFakeApiServer(options: FakeApiServerOptions = {}): Pr
       compacted = version;
       history.length = 0;
       snapshots.clear();
+    },
+    restore(toVersion) {
+      version = Number(toVersion);
+      const kept = history.filter((past) => past.version <= version);
+      history.splice(0, history.length, ...kept);
+      snapshots.clear();
+      for (const ofKind of objects.values()) ofKind.clear();
+      for (const { resource, line } of kept) {
+        const { type, object } = JSON.parse(line) as { type: FakeChange['type']; object: FakeObject };
+        if (type === 'DELETED') objects.get(resource)?.delete(object.metadata.uid);
+        else objects.get(resource)?.set(object.metadata.uid, object);
+      }
+      for (const watch of [...watches]) watch.response.socket?.destroy();
+      watches.clear();
     },
     endWatches(resource, how) {
       for (const watch of ofResource(resource)) {

@@ -22,7 +22,34 @@ export interface RawObject {
     readonly resourceVersion?: string;
     readonly [field: string]: unknown;
   };
+  /** In what way it is not as Kubernetes writes its objects. */
+  readonly spoilt?: Spoilt;
   readonly [field: string]: unknown;
+}
+
+export const SPOILT = ['nameless', 'bottomless', 'unidentified', 'nothing', 'garbled'] as const;
+export type Spoilt = (typeof SPOILT)[number];
+
+/** What clients see of an object; one that is garbled is not even JSON on a watch. */
+export function onWire({ spoilt, ...object }: RawObject): unknown {
+  const { metadata } = object;
+  switch (spoilt) {
+    case 'nameless':
+      return { ...object, metadata: { ...metadata, name: 7 } };
+    case 'bottomless':
+      return { ...object, metadata: { ...metadata, labels: 1 }, spec: nested(40), status: {} };
+    case 'unidentified':
+      return { ...object, metadata: { ...metadata, uid: undefined } };
+    case 'nothing':
+    case 'garbled':
+      return null;
+    default:
+      return object;
+  }
+}
+
+function nested(levels: number): unknown {
+  return levels === 0 ? {} : { deeper: nested(levels - 1) };
 }
 
 /** One revision. */
@@ -45,8 +72,10 @@ export interface ApiTrouble extends Trouble {
   readonly halfOpen: number;
   /** Nobody answers. */
   readonly down: boolean;
+  /** What RBAC lets nobody list or watch; watches that are open go on. */
+  readonly forbidden: readonly Resource[];
 }
-export const HEALTHY: ApiTrouble = { ...NO_TROUBLE, expired: 0, halfOpen: 0, down: false };
+export const HEALTHY: ApiTrouble = { ...NO_TROUBLE, expired: 0, halfOpen: 0, down: false, forbidden: [] };
 
 export interface ApiServer {
   trouble: ApiTrouble;
@@ -114,10 +143,14 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     const items = pages.get(`${resource}/${rv}`) ?? [];
     const next = from + pageSize;
     // Items of a list carry neither kind nor apiVersion.
-    const bare = items.slice(from, next).map(({ kind: _, apiVersion: __, ...rest }) => rest);
+    const bare = items.slice(from, next).map((item) => {
+      const { kind: _, apiVersion: __, ...rest } = item;
+      return onWire(rest as RawObject);
+    });
     return { resourceVersion: rv, continueToken: next < items.length ? `${rv}/${next}` : '', items: bare };
   };
   const list = (resource: Resource, token: string): ApiResult<ListPage> => {
+    if (server.trouble.forbidden.includes(resource)) return { ok: false, failure: failureOf(403, '') };
     if (token === '') return { ok: true, value: firstPage(resource) };
     const [rv = '', from] = token.split('/');
     if (isCompacted(rv) || random.chance(server.trouble.expired)) return { ok: false, failure: failureOf(410, 'continue token expired') };
@@ -159,7 +192,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
         list: ({ resource, continueToken }) => ask(() => list(resource, continueToken)),
         async watch(wanted, handlers, signal) {
           const from = wanted.resourceVersion;
-          const opened = await ask(() => openWatch(wanted.resource, isCompacted(from), random));
+          const opened = await ask(() => openWatch(server, wanted.resource, isCompacted(from), random));
           if (signal.aborted) return { kind: 'stopped' };
           if (!opened.ok) return { kind: 'failed', failure: opened.failure };
           if (opened.value === 'empty') {
@@ -189,8 +222,9 @@ function getOr<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   return created;
 }
 
-/** What becomes of a watch from a version that is too old: a 410 as status, one in the stream, or, of Events, an answer without a line. */
-function openWatch(resource: Resource, isTooOld: boolean, random: Random): ApiResult<'open' | 'gone' | 'empty'> {
+/** What becomes of a watch. From a version that is too old: a 410 as status, one in the stream, or, of Events, an answer without a line. */
+function openWatch({ trouble }: ApiServer, resource: Resource, isTooOld: boolean, random: Random): ApiResult<'open' | 'gone' | 'empty'> {
+  if (trouble.forbidden.includes(resource)) return { ok: false, failure: failureOf(403, '') };
   if (!isTooOld) return { ok: true, value: 'open' };
   if (resource === 'events' && random.chance(0.5)) return { ok: true, value: 'empty' };
   return random.chance(0.5) ? { ok: true, value: 'gone' } : { ok: false, failure: failureOf(410, 'too old resource version') };
@@ -223,6 +257,10 @@ async function request<T>(server: ApiServer, machine: Machine, clock: ServerCloc
     if (error instanceof Refusal) return { ok: false, failure: error.failure };
     throw error;
   }
+}
+
+function changeLine({ type, object }: Change): Buffer {
+  return object.spoilt === 'garbled' ? Buffer.from(`{"type":"${type}","object":{"metadata":\n`) : line(type, onWire(object));
 }
 
 function line(type: string, object: unknown): Buffer {
@@ -266,7 +304,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     };
     const pending = (): Buffer | undefined => {
       const change = history[next];
-      return change === undefined ? undefined : line(change.type, change.object);
+      return change === undefined ? undefined : changeLine(change);
     };
     const deliver = (): void => {
       for (let bytes = pending(); bytes !== undefined && !isOver && !isSilent && machine.alive; bytes = pending()) {

@@ -5,6 +5,7 @@ import { NO_TROUBLE } from './machine.ts';
 import type { Pipeline, Role } from './pipeline.ts';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
+import { WORLD_RESOURCES } from './world.ts';
 
 /** Kinds of trouble. A seed has some of them and not others: all at once would hide what each one brings to light. */
 export interface FaultPlan {
@@ -19,11 +20,23 @@ export interface FaultPlan {
   readonly damage: boolean;
   /** The log's retention overtakes the processors. */
   readonly retention: boolean;
+  /** Roles are stopped in order, and started again. */
+  readonly restarts: boolean;
+  /** Objects that no client can read. */
+  readonly malformed: boolean;
+  /** RBAC refuses a resource for a while. */
+  readonly rbac: boolean;
 }
+
+/** Those that a stream of random numbers of their own decides: a seed without them is what it was before there were any. */
+const RARER = ['restarts', 'malformed', 'rbac'] as const satisfies readonly (keyof FaultPlan)[];
 
 export function planFaults(random: Random): FaultPlan {
   const half = (): boolean => random.chance(0.5);
   const loss = random.next();
+  const more = random.fork('more-faults');
+  const rarer = more.chance(0.5);
+  const third = (): boolean => rarer && more.chance(0.35);
   return {
     collectorCrashes: half(),
     processorCrashes: half(),
@@ -35,6 +48,9 @@ export function planFaults(random: Random): FaultPlan {
     // Not both: when every checkpoint is lost and the records before are gone too, nothing is left that could tell since when.
     damage: loss < 0.15,
     retention: loss >= 0.9,
+    restarts: third(),
+    malformed: third(),
+    rbac: third(),
   };
 }
 
@@ -55,7 +71,8 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
   processorCrashes: [({ processors }, random) => kill(processors, random), ({ processors }, random) => kill(processors, random)],
   api: [
     (pipeline, random) => {
-      serverOf(pipeline, random).trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random) };
+      const server = serverOf(pipeline, random);
+      server.trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random) };
     },
     (pipeline, random, time) => {
       const server = serverOf(pipeline, random);
@@ -111,12 +128,41 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
       broker.trim(partition, BigInt(random.int(earliest, end)));
     },
   ],
+  restarts: [({ collectors }, random) => random.pick(collectors).restart(), ({ processors }, random) => random.pick(processors).restart()],
+  malformed: [({ clusters }, random) => random.pick(clusters).world.spoil(random)],
+  rbac: [
+    (pipeline, random, time) => {
+      const server = serverOf(pipeline, random);
+      const denied = random.pick(WORLD_RESOURCES);
+      server.trouble = { ...server.trouble, forbidden: [...server.trouble.forbidden, denied] };
+      if (random.chance(0.7)) server.breakWatches();
+      time.after(random.between(20_000, 150_000), () => {
+        server.trouble = { ...server.trouble, forbidden: server.trouble.forbidden.filter((resource) => resource !== denied) };
+      });
+    },
+  ],
 };
 
 /** Lets faults happen at random until `isOver`. `paceMs` is the mean time from one to the next. */
 export function beginFaults(plan: FaultPlan, pipeline: Pipeline, time: VirtualTime, random: Random, paceMs: number, isOver: () => boolean): void {
-  const faults = (Object.keys(FAULTS) as (keyof FaultPlan)[]).flatMap((kind) => (plan[kind] ? FAULTS[kind] : []));
-  if (faults.length === 0) return;
+  const more = random.fork('more-faults');
+  const kinds = Object.keys(FAULTS) as (keyof FaultPlan)[];
+  const isRarer = (kind: keyof FaultPlan): boolean => RARER.some((each) => each === kind);
+  const planned = (wanted: (kind: keyof FaultPlan) => boolean) => kinds.flatMap((kind) => (plan[kind] && wanted(kind) ? FAULTS[kind] : []));
+  const series = [
+    { faults: planned((kind) => !isRarer(kind)), random, paceMs },
+    { faults: planned(isRarer), random: more, paceMs: more.int(6_000, 30_000) },
+  ];
+  for (const each of series) if (each.faults.length > 0) beginSeries(each, pipeline, time, isOver);
+}
+
+interface Series {
+  readonly faults: readonly Fault[];
+  readonly random: Random;
+  readonly paceMs: number;
+}
+
+function beginSeries({ faults, random, paceMs }: Series, pipeline: Pipeline, time: VirtualTime, isOver: () => boolean): void {
   const next = (): void => {
     if (isOver()) return;
     random.pick(faults)(pipeline, random, time);

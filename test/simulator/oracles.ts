@@ -13,6 +13,7 @@ import { createReplay } from '../../processor/replay.ts';
 import { columnsOf, encodeRow, TABLE_NAMES } from '../../sql/encode-row.ts';
 import type { TableName } from '../../sql/rows.ts';
 import type { Change } from './api-server.ts';
+import { onWire } from './api-server.ts';
 import type { Machine } from './machine.ts';
 import type { Pipeline, SimulatedCluster } from './pipeline.ts';
 import type { Store, StoredRow } from './store.ts';
@@ -47,13 +48,15 @@ const show = (row: StoredRow): string => JSON.stringify(row, (key, value) => (ke
  * Oracle 1: every table as an undisturbed run of the same records leaves it. `lastWords`: where records are gone, nobody makes the rows
  * again that a dead process sent, and what of them lands after its successor has cleared them away stays (ClickHouse cannot fence).
  */
-export function differingTables(store: Store, replay: Replay, lastWords: boolean): string[] {
+export function differingTables(pipeline: Pipeline, replay: Replay, lastWords: boolean): string[] {
+  const { store } = pipeline;
   return TABLE_NAMES.flatMap((table) => {
     const wanted = expectedRows(replay, table);
     const rows = store.final(table);
-    const [isWanted, isFound] = [new Set(wanted), new Set(rows.map(show))];
+    const shown = table === 'dead_letters' ? (row: StoredRow) => show(asCoreLetter(pipeline, row)) : show;
+    const [isWanted, isFound] = [new Set(wanted), new Set(rows.map(shown))];
     const missing = wanted.filter((row) => !isFound.has(row));
-    const extra = rows.filter((row) => !(lastWords && store.isLate(row))).flatMap((row) => (isWanted.has(show(row)) ? [] : [show(row)]));
+    const extra = rows.filter((row) => !(lastWords && store.isLate(row))).flatMap((row) => (isWanted.has(shown(row)) ? [] : [shown(row)]));
     if (missing.length + extra.length === 0) return [];
     return [`${table}: ${missing.length} rows missing, ${extra.length} too many of ${wanted.length}\n  missing ${missing[0]}\n  extra   ${extra[0]}`];
   });
@@ -109,6 +112,22 @@ export function unbalancedSessions(records: readonly ChangeRecord[], replay: Rep
   });
 }
 
+/** Oracle 2b: what could not be read has its dead letter. */
+export function missingLetters(pipeline: Pipeline, records: readonly ChangeRecord[]): string[] {
+  const letters = new Set(pipeline.store.final('dead_letters').map((letter) => asCoreLetter(pipeline, letter)).map((row) => `${row['log']}#${row['offset']}`));
+  const refused = records.flatMap((record) => (record.type === 'REJECTED' ? [`session:${record.session}#${record.seq}`] : []));
+  const missing = [...new Set(refused)].filter((position) => !letters.has(position));
+  return missing.length === 0 ? [] : [`${missing.length} of ${refused.length} refused objects without a dead letter, first ${missing[0]}`];
+}
+
+/** A dead letter as the core writes it: by session and seq, of which the log's offset tells. */
+function asCoreLetter({ broker }: Pipeline, row: StoredRow): StoredRow {
+  const decoded = decodeChangeRecord(broker.records(Number(row['partition']))[Number(row['offset'])]?.value ?? Buffer.alloc(0));
+  if (!decoded.ok || !('seq' in decoded.record)) return row;
+  const { session, seq, type } = decoded.record;
+  return { ...row, log: `session:${session}`, partition: 0, offset: String(seq), part: type };
+}
+
 interface Interval {
   readonly from: number;
   readonly to: number;
@@ -128,13 +147,17 @@ export function wrongGaps({ ref, server }: SimulatedCluster, store: Store): stri
     const key = `${row['uid']} ${row['resource_version']}`;
     rows.set(key, (rows.get(key) ?? 0) + 1);
   }
-  const changes = server.changes.filter((change) => change.resource === 'pods' && !change.isNoise && change.timeMs > since);
+  const changes = server.changes.filter((change) => change.resource === 'pods' && !change.isNoise && isReadable(change) && change.timeMs > since);
   return changes.flatMap((change) => {
     const count = rows.get(`${change.object.metadata.uid} ${change.rv}`) ?? 0;
     if (count > 1) return [`${count} rows of ${describeChange(change)}`];
     if (count === 1 || isWithin(blind, change.timeMs, STAMP_ERROR_MS)) return [];
     return [`no row, while not blind, of ${describeChange(change)}, blind ${nearest(blind, change.timeMs)}`];
   });
+}
+
+function isReadable({ resource, object }: Change): boolean {
+  return projectObject(resource, onWire(object)).ok;
 }
 
 function describeChange({ type, rv, timeMs, object }: Change): string {
@@ -167,8 +190,8 @@ export function wrongEnd({ ref, server, world }: SimulatedCluster, replay: Repla
     if (resource === 'events') continue;
     const known = new Map([...state.tables.objects[resource].keys()].map((uid) => [uid, state.tables.objects[resource].get(uid)?.object]));
     for (const [uid, raw] of server.objects(resource)) {
-      const projection = projectObject(resource, raw);
-      const wanted = projection.ok ? bare(projection.object) : '';
+      const projection = projectObject(resource, onWire(raw));
+      const wanted = bare(projection.ok ? projection.object : undefined);
       if (bare(known.get(uid)) !== wanted) wrong.push(`${resource} ${uid} is ${bare(known.get(uid))}, not ${wanted}`);
       known.delete(uid);
     }

@@ -49,6 +49,8 @@ export interface Role {
   machine(): Machine;
   /** Ends the process as SIGTERM does, for good. */
   stop(): Promise<void>;
+  /** Ends it so, and another follows. */
+  restart(): void;
 }
 
 /** A running process of a role. */
@@ -143,6 +145,14 @@ function createRole(
       isStopping = true;
       running.stop();
       await running.ended;
+    },
+    restart() {
+      const [here, before] = [machine, running];
+      before.stop();
+      before.ended.then(
+        () => here.die(), // it has nothing left to do: its exit
+        () => {},
+      );
     },
   };
 }

@@ -2,7 +2,18 @@
 import { consumedOf } from './consumed.ts';
 import type { FaultPlan } from './faults.ts';
 import { beginFaults, planFaults } from './faults.ts';
-import { decoded, differingCheckpoints, differingTables, lastingBlindness, logOf, replayOf, unbalancedSessions, wrongEnd, wrongGaps } from './oracles.ts';
+import {
+  decoded,
+  differingCheckpoints,
+  differingTables,
+  lastingBlindness,
+  logOf,
+  missingLetters,
+  replayOf,
+  unbalancedSessions,
+  wrongEnd,
+  wrongGaps,
+} from './oracles.ts';
 import type { Pipeline } from './pipeline.ts';
 import { createPipeline, describeError, heal, RECOVER_RUNNING_MS } from './pipeline.ts';
 import { createRandom } from './random.ts';
@@ -96,12 +107,14 @@ async function judge(pipeline: Pipeline, records: ReturnType<typeof logOf>, quie
   const { store, clusters } = pipeline;
   const whole = replayOf(records);
   // Whatever it took away before anybody came to it is gone; of what is left nothing is.
-  const replay = plan.retention ? replayOf(decoded(clusters.flatMap((cluster) => consumedOf(pipeline, cluster)))) : whole;
+  const consumed = plan.retention ? decoded(clusters.flatMap((cluster) => consumedOf(pipeline, cluster))) : records;
+  const replay = plan.retention ? replayOf(consumed) : whole;
   return [
-    ...differingTables(store, replay, plan.retention),
+    ...differingTables(pipeline, replay, plan.retention),
     // Damage stays: a bucket that has not changed since is named again.
     ...(plan.damage ? [] : await differingCheckpoints(pipeline, replay)),
     ...unbalancedSessions(records, whole),
+    ...missingLetters(pipeline, consumed),
     ...clusters.flatMap((cluster, i) => [
       ...wrongGaps(cluster, store),
       ...lastingBlindness(cluster, store, quietMs[i] ?? 0),

@@ -3,7 +3,8 @@
  * a goodbye and made again under the same name; nodes that come and go; Events about all that.
  */
 import type { Resource } from '../../collector/objects.ts';
-import type { ApiServer, RawObject } from './api-server.ts';
+import type { ApiServer, RawObject, Spoilt } from './api-server.ts';
+import { SPOILT } from './api-server.ts';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -16,6 +17,8 @@ export interface World {
   settle(): void;
   /** Uids of the pods whose container fails for good, once settled. */
   failing(): ReadonlySet<string>;
+  /** A pod becomes what no client can read, for a while; or something is made that never is anything else. */
+  spoil(random: Random): void;
 }
 
 interface Workload {
@@ -51,6 +54,8 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
   const nodes = ['n1', 'n2', 'n3'];
   const ready = new Map(nodes.map((node) => [node, true]));
   const failing = new Set<string>();
+  /** By uid: how, and what was to be read of it before. */
+  const unreadable = new Map<string, { readonly how: Spoilt; readonly before: string }>();
   let serial = 0;
   let isSettled = false;
   const uid = (what: string): string => `${what}-${(serial++).toString(36)}-${random.int(0, 99_999)}`;
@@ -78,7 +83,20 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
   };
 
   const putPod = (workload: Workload, pod: PodLife): void => {
-    if (!pod.gone) server.put('pods', podObject(workload, pod));
+    const how = unreadable.get(pod.uid)?.how;
+    if (!pod.gone) server.put('pods', { ...podObject(workload, pod), ...(how !== undefined && { spoilt: how }) });
+  };
+  const mend = (workload: Workload, pod: PodLife): void => {
+    const known = unreadable.get(pod.uid);
+    if (known === undefined || pod.gone) return;
+    unreadable.delete(pod.uid);
+    const object = podObject(workload, pod);
+    server.put('pods', object, JSON.stringify(object) === known.before);
+  };
+  const putStranger = (random: Random): void => {
+    const [resource, spoilt] = [random.pick(WORLD_RESOURCES), random.pick(SPOILT)];
+    const id = `stranger-${resource}-${spoilt}`;
+    server.put(resource, { kind: 'Stranger', apiVersion: 'v1', metadata: { name: id, uid: id }, spoilt });
   };
 
   const event = (pod: PodLife, reason: string, message: string): void => {
@@ -170,7 +188,9 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
     });
   };
 
-  const removePod = (pod: PodLife): void => {
+  const removePod = (workload: Workload, pod: PodLife): void => {
+    // Whoever deletes what nobody can name leaves it in the tables until the next list.
+    if (!isNamed(unreadable.get(pod.uid)?.how)) mend(workload, pod);
     pod.gone = true;
     server.remove('pods', pod.uid);
   };
@@ -178,7 +198,7 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
     const pod = workload.slots[slot];
     if (pod === undefined || pod.deletingMs > 0) return;
     const replace = (): void => {
-      removePod(pod);
+      removePod(workload, pod);
       if (workload.slots[slot] === pod) createPod(workload, slot);
     };
     if (random.chance(0.3)) return replace();
@@ -251,6 +271,7 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
     },
     settle() {
       isSettled = true;
+      for (const workload of workloads) for (const pod of workload.slots) if (pod !== undefined) mend(workload, pod);
       for (const node of nodes) {
         if (ready.get(node) === true) continue;
         ready.set(node, true);
@@ -271,7 +292,22 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
       });
     },
     failing: () => failing,
+    spoil(by) {
+      if (by.chance(0.3)) return putStranger(by);
+      const workload = by.pick(workloads);
+      const pod = by.pick(workload.slots);
+      if (pod === undefined || pod.gone || isSettled) return;
+      const before = unreadable.get(pod.uid)?.before ?? JSON.stringify(podObject(workload, pod));
+      unreadable.set(pod.uid, { how: by.pick(SPOILT), before });
+      putPod(workload, pod);
+      time.after(by.between(2_000, 90_000), () => mend(workload, pod));
+    },
   };
+}
+
+/** A client can tell which object it is. */
+function isNamed(how: Spoilt | undefined): boolean {
+  return how === undefined || how === 'nameless' || how === 'bottomless';
 }
 
 function podObject(workload: Workload, pod: PodLife): RawObject {

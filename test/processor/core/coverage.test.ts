@@ -174,6 +174,30 @@ test('a hole in the sequence makes the resource blind, and its records still cou
   assert.ok(driver.replay.rows('pod_changes').some((row) => row.name === 'b'));
 });
 
+test('what is deleted in a state that cannot be read is gone, with its incident, and has its dead letter', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('a', containerStatus({ waiting: { reason: 'ErrImageNeverPull', message: 'not present' } })), rawPod('b')] });
+  driver.advance(30);
+  const unreadable = (name: string) => ({ ...rawPod(name), metadata: { name: 7 as unknown as string, uid: `uid-${name}` } });
+  driver.change('MODIFIED', 'pods', unreadable('a'));
+  assert.ok(driver.replay.state('cluster-uid')!.tables.objects.pods.has('uid-a'), 'still there, in the state that was read last');
+  assert.deepEqual(
+    driver.replay.incidents().map(({ state }) => state),
+    ['open'],
+  );
+  driver.change('DELETED', 'pods', unreadable('a'));
+  assert.deepEqual([...driver.replay.state('cluster-uid')!.tables.objects.pods.keys()], ['uid-b']);
+  assert.equal(driver.replay.rows('pod_changes').find((row) => row.uid === 'uid-a' && row.change === 'VANISHED')?.name, 'a');
+  driver.change('DELETED', 'pods', unreadable('a'));
+  assert.equal(driver.replay.rows('pod_changes').filter((row) => row.change === 'VANISHED').length, 1, 'once');
+  assert.equal(driver.replay.rows('dead_letters').length, 3);
+  driver.advance(600);
+  assert.deepEqual(
+    driver.replay.incidents().map(({ state }) => state),
+    ['resolved'],
+  );
+});
+
 test('what a whole list does not name is gone no later than then; an unfinished list says nothing', () => {
   const driver = createDriver();
   driver.begin({ pods: [rawPod('a'), rawPod('b')] });

@@ -1,0 +1,48 @@
+/**
+ * A cluster whose etcd was restored from a backup: its objects are older than what is known of them, those made since are gone, and its
+ * resourceVersions count once more from a number that they had passed. What was compared by them before says nothing from then on.
+ */
+import type { ChangeRecord } from '../../collector/change-record.ts';
+import { compareResourceVersions, scopeKey } from '../../collector/change-record.ts';
+import { positionOf } from './overtaken.ts';
+import type { ClusterState, SessionState, StoredObject } from './state.ts';
+
+type SnapshotBegin = Extract<ChangeRecord, { type: 'SNAPSHOT_BEGIN' }>;
+
+/** As much older than a list a version must have come for the list to prove anything, ms: clocks of API servers differ, and events travel. */
+const BEYOND_DOUBT_MS = 30_000;
+
+const areAlike = (a: SessionState, b: SessionState): boolean => a.session !== b.session && a.resource === b.resource && a.scope === b.scope;
+
+/**
+ * Is the list that begins of a cluster that went back? A list is a consistent read, so it is at least as new as what anyone had seen when it
+ * was asked for: its own run, or, a good while before, another one. A lower list of which that is not certain is just late.
+ */
+export function wentBack(state: ClusterState, session: SessionState, { rv, askedTimeMs }: SnapshotBegin): boolean {
+  const key = scopeKey(session.resource, session.scope);
+  const complete = state.meta.completeRv[key];
+  if (complete === undefined || compareResourceVersions(rv, complete) >= 0) return false;
+  const ofRun = Object.values(state.meta.sessions).filter((other) => other.run === session.run && areAlike(other, session));
+  if (ofRun.some((other) => compareResourceVersions(positionOf(other), rv) > 0)) return true;
+  const atMs = state.meta.completeAtMs[key];
+  return askedTimeMs !== undefined && atMs !== undefined && askedTimeMs - atMs > BEYOND_DOUBT_MS;
+}
+
+/** Forgets the order of all that was known of the resource: the list that begins replaces it, and no other session goes on. */
+export function startOver(state: ClusterState, session: SessionState): void {
+  const { meta, tables } = state;
+  delete meta.completeRv[scopeKey(session.resource, session.scope)];
+  const objects = tables.objects[session.resource];
+  for (const uid of objects.keys()) {
+    const stored = objects.get(uid) as StoredObject;
+    if (session.scope === '' || stored.object.metadata.namespace === session.scope) objects.set(uid, { ...stored, rv: '' });
+  }
+  if (session.resource === 'pods') for (const uid of tables.overtaken.keys()) tables.overtaken.delete(uid);
+  for (const other of Object.values(meta.sessions)) {
+    if (!areAlike(other, session)) continue;
+    if (other.phase !== 'ended') other.phase = 'broken';
+    Object.assign(other, { listRv: '', outdated: true } satisfies Partial<SessionState>);
+    delete other.rv;
+    delete other.fromRv;
+  }
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createClusterState } from '../../../processor/core/state.ts';
+import type { Driver } from '../../helpers/driver.ts';
+import { createDriver, rawPod } from '../../helpers/driver.ts';
+
+const podsOf = (driver: Driver): Record<string, string> =>
+  Object.fromEntries(
+    [...driver.replay.state('cluster-uid')!.tables.objects.pods.values()].map(({ object }) => [
+      object.metadata.name,
+      (object as { status: { phase?: string } }).status.phase ?? '',
+    ]),
+  );
+const changesOf = (driver: Driver): string[] => driver.replay.rows('pod_changes').map(({ change, name, phase }) => `${change} ${name} ${phase}`);
+const blindnessOf = (driver: Driver): unknown => {
+  const row = driver.replay.rows('coverage').findLast(({ resource }) => resource === 'pods');
+  return row === undefined ? undefined : [row.reason, row.toTimeMs - row.fromTimeMs];
+};
+
+/** A cluster in which, since a backup at version 1002, `kept` has failed, `deleted` has gone and `made` has come. */
+function beforeTheRestore(run = 'run-1'): Driver {
+  const driver = createDriver({ run });
+  driver.begin({ pods: [rawPod('kept'), rawPod('deleted')] });
+  driver.advance(5);
+  driver.goBack(5_000);
+  driver.change('MODIFIED', 'pods', rawPod('kept', { phase: 'Failed' }));
+  driver.change('DELETED', 'pods', rawPod('deleted'));
+  driver.change('ADDED', 'pods', rawPod('made'));
+  driver.advance(5);
+  return driver;
+}
+
+test('a list of a lower version than its own run has seen is of a restored cluster: the tables go back with it, and its changes count', () => {
+  const driver = beforeTheRestore();
+  driver.drop('pods', 'restored');
+  driver.advance(10);
+  driver.goBack(1_002);
+  driver.list('pods', [rawPod('kept', {}, {}, { resourceVersion: '1001' }), rawPod('deleted', {}, {}, { resourceVersion: '1002' })]);
+  assert.deepEqual(podsOf(driver), { kept: 'Running', deleted: 'Running' });
+  assert.deepEqual(changesOf(driver).slice(-3), ['LISTED kept Running', 'LISTED deleted Running', 'VANISHED made Running']);
+  assert.deepEqual(blindnessOf(driver), ['restored', 10_000]);
+  driver.change('MODIFIED', 'pods', rawPod('kept', { phase: 'Succeeded' }));
+  driver.change('DELETED', 'pods', rawPod('deleted'));
+  assert.deepEqual(podsOf(driver), { kept: 'Succeeded' });
+});
+
+test('so is one of another run that was asked for long after the higher version had come', () => {
+  const before = beforeTheRestore();
+  const after = createDriver({ run: 'run-2', replay: before.replay, startRv: 1_002 });
+  after.silence(60);
+  after.begin({ pods: [rawPod('kept', {}, {}, { resourceVersion: '1001' })] });
+  assert.deepEqual(podsOf(after), { kept: 'Running' });
+  after.change('ADDED', 'pods', rawPod('new'));
+  assert.deepEqual(podsOf(after), { kept: 'Running', new: 'Running' });
+});
+
+test('one of another run that was asked for about then is only late, and changes nothing', () => {
+  const first = beforeTheRestore();
+  const second = createDriver({ run: 'run-2', replay: first.replay, startRv: 1_002 });
+  second.silence(20);
+  second.begin({ pods: [rawPod('kept', {}, {}, { resourceVersion: '1001' }), rawPod('deleted', {}, {}, { resourceVersion: '1002' })] });
+  assert.deepEqual(podsOf(first), { kept: 'Failed', made: 'Running' });
+});
+
+test('a second collector that still speaks of the time before is not heard until it lists again, and then goes on with the first', () => {
+  const first = beforeTheRestore();
+  const second = createDriver({ run: 'run-2', replay: first.replay, startRv: 5_003 });
+  second.silence(10);
+  const seen = [rawPod('kept', { phase: 'Failed' }), rawPod('made')];
+  second.begin({ pods: seen });
+  first.drop('pods', 'restored');
+  first.advance(10);
+  first.goBack(1_002);
+  first.list('pods', [rawPod('kept', {}, {}, { resourceVersion: '1001' })]);
+  second.silence(10);
+  second.change('MODIFIED', 'pods', rawPod('kept', { phase: 'Unknown' }));
+  assert.deepEqual(podsOf(first), { kept: 'Running' }, 'a version of the time before');
+  first.change('ADDED', 'pods', rawPod('new'));
+  second.goBack(1_003);
+  second.list('pods', [rawPod('kept', {}, {}, { resourceVersion: '1001' })]);
+  assert.deepEqual(podsOf(first), { kept: 'Running', new: 'Running' }, 'a list that is behind the first collector, but of the same life');
+});
+
+test('a checkpoint of a release that did not note when a version had come is read', () => {
+  const { meta, tables } = createClusterState({ uid: 'u', name: 'n' }, 1);
+  const { completeAtMs: _, ...older } = meta;
+  assert.deepEqual(createClusterState({ uid: 'u', name: 'n' }, 1, { meta: older as typeof meta, tables }).meta.completeAtMs, {});
+});
