@@ -163,6 +163,17 @@ function isComplete(state: ClusterState, session: SessionState, rv: string): boo
   return complete !== undefined && compareResourceVersions(rv, complete) <= 0;
 }
 
+/** Another session has shown more than its list has. */
+function isBehind(state: ClusterState, session: SessionState): boolean {
+  const complete = state.meta.completeRv[scopeKey(session.resource, session.scope)];
+  return complete !== undefined && compareResourceVersions(session.listRv, complete) < 0;
+}
+
+/** The list would show the stored version if there still was one: the cluster went back, and has come past its versions since. */
+function isPutBack({ listRv }: SessionState, rv: string, stored: string): boolean {
+  return rv !== stored && compareResourceVersions(stored, listRv) <= 0;
+}
+
 function advance(state: ClusterState, session: SessionState, rv: string): void {
   if (isComplete(state, session, rv)) return;
   const key = scopeKey(session.resource, session.scope);
@@ -175,8 +186,8 @@ function applyListed(state: ClusterState, emitter: Emitter, session: SessionStat
   session.listedCount += 1;
   state.tables.listed.set(`${session.session}/${record.uid}`, 1);
   const stored = storedRv(state, record.resource, record.uid);
-  if (stored === undefined && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
-  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0) return NOTHING;
+  if (stored === undefined && isBehind(state, session) && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
+  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0 && !isPutBack(session, record.rv, stored)) return NOTHING;
   if (record.object === undefined) {
     if (record.resource === 'events') return NOTHING; // Events that expired here are not missed
     if (restamp(state, record.resource, record.uid, record.rv)) return NOTHING;

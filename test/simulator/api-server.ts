@@ -86,6 +86,10 @@ export interface ApiServer {
   objects(resource: Resource): ReadonlyMap<string, RawObject>;
   /** Every revision there ever was. */
   readonly changes: readonly Change[];
+  /** Takes a backup. Called, it is restored: all since is undone, and versions count from there again. */
+  backUp(): () => void;
+  /** How often that happened. */
+  readonly restores: number;
   /** Forgets the history up to now: whoever watches from before gets a 410. */
   compact(): void;
   /** Every watch breaks off, in the middle of a line where there is one. */
@@ -95,6 +99,8 @@ export interface ApiServer {
   client(machine: Machine, clock: ServerClock): ApiClient;
 }
 
+/** What other writers do to a server, so that what is lost with a backup is not caught up with at once: versions from a backup on. */
+const VERSIONS_SINCE_BACKUP = 10_000;
 /** As a collector may be configured; longer than from one bookmark to the next. */
 const WATCH_STALL_MS = 90_000;
 const BOOKMARK_MS = 60_000;
@@ -108,7 +114,7 @@ interface Watcher {
 /** Creates an empty one whose clock is off by `skewMs`. */
 export function createApiServer(time: VirtualTime, random: Random, skewMs: number): ApiServer {
   const tables = new Map<Resource, Map<string, RawObject>>();
-  const histories = new Map<Resource, Change[]>();
+  const histories = new Map<Resource, readonly Change[]>();
   const changes: Change[] = [];
   const pages = new Map<string, readonly RawObject[]>();
   const watchers = new Set<Watcher>();
@@ -117,7 +123,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
   let compacted = '0';
 
   const tableOf = (resource: Resource) => getOr(tables, resource, () => new Map<string, RawObject>());
-  const historyOf = (resource: Resource) => getOr(histories, resource, (): Change[] => []);
+  const historyOf = (resource: Resource) => getOr(histories, resource, (): readonly Change[] => []);
   const nowMs = (): number => Math.floor(time.now() + skewMs);
   const isCompacted = (rv: string): boolean => compareResourceVersions(rv, compacted) < 0;
   const record = (resource: Resource, type: Change['type'], object: RawObject, isNoise: boolean): RawObject => {
@@ -126,7 +132,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: rv } };
     const change = { rv, timeMs: nowMs(), resource, type, object: stamped, isNoise };
     changes.push(change);
-    historyOf(resource).push(change);
+    histories.set(resource, [...historyOf(resource), change]);
     for (const watcher of watchers) watcher.wake();
     return stamped;
   };
@@ -153,11 +159,12 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     if (server.trouble.forbidden.includes(resource)) return { ok: false, failure: failureOf(403, '') };
     if (token === '') return { ok: true, value: firstPage(resource) };
     const [rv = '', from] = token.split('/');
-    if (isCompacted(rv) || random.chance(server.trouble.expired)) return { ok: false, failure: failureOf(410, 'continue token expired') };
+    if (!pages.has(`${resource}/${rv}`) || isCompacted(rv) || random.chance(server.trouble.expired))
+      return { ok: false, failure: failureOf(410, 'continue token expired') };
     return { ok: true, value: page(resource, rv, Number(from)) };
   };
 
-  const server: ApiServer = {
+  const server: ApiServer & { restores: number } = {
     trouble: HEALTHY,
     nowMs,
     changes,
@@ -175,6 +182,21 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
       record(resource, 'DELETED', object, false);
     },
     objects: tableOf,
+    restores: 0,
+    backUp() {
+      const kept = { revision, compacted, histories: new Map(histories), tables: [...tables].map(([resource, table]) => [resource, new Map(table)] as const) };
+      revision += VERSIONS_SINCE_BACKUP;
+      return () => {
+        server.breakWatches();
+        ({ revision, compacted } = kept);
+        pages.clear();
+        histories.clear();
+        tables.clear();
+        for (const [resource, history] of kept.histories) histories.set(resource, history);
+        for (const [resource, table] of kept.tables) tables.set(resource, table);
+        server.restores += 1;
+      };
+    },
     compact() {
       compacted = String(revision);
     },
@@ -201,7 +223,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
           }
           const first = opened.value === 'gone' ? [line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })] : [];
           const halfOpen = random.chance(server.trouble.halfOpen);
-          const source = { history: historyOf(wanted.resource), revision: () => String(revision), first, halfOpen };
+          const source = { history: () => historyOf(wanted.resource), revision: () => String(revision), first, halfOpen };
           return stream({ time, random, machine, watchers }, wanted, source, handlers, signal);
         },
       };
@@ -274,7 +296,7 @@ interface Wire {
   readonly watchers: Set<Watcher>;
 }
 interface Source {
-  readonly history: readonly Change[];
+  readonly history: () => readonly Change[];
   readonly revision: () => string;
   readonly first: readonly Buffer[];
   readonly halfOpen: boolean;
@@ -283,10 +305,11 @@ interface Source {
 /** Streams what comes after the wanted version, in chunks cut anywhere, until the watch ends one way or the other. */
 function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Parameters<ApiClient['watch']>[1], signal: AbortSignal): Promise<WatchEnd> {
   const { time, random, machine, watchers } = wire;
-  const { history } = source;
+  const isWanted = (rv: string): boolean => compareResourceVersions(rv, wanted.resourceVersion) > 0;
+  const isFromFuture = (): boolean => compareResourceVersions(source.revision(), wanted.resourceVersion) < 0;
   return new Promise((resolve) => {
-    let next = history.findIndex(({ rv }) => compareResourceVersions(rv, wanted.resourceVersion) > 0);
-    if (next < 0) next = history.length;
+    let next = source.history().findIndex(({ rv }) => isWanted(rv));
+    if (next < 0) next = source.history().length;
     let isSilent = false;
     let isOver = false;
     let isAwake = false;
@@ -296,15 +319,20 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
       watchers.delete(watcher);
       resolve(end);
     };
+    let hasSent = false;
     const send = (bytes: Buffer): void => {
+      hasSent = true;
       const cut = random.int(0, bytes.length);
       for (const chunk of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
         if (!isOver && machine.alive && chunk.length > 0 && !handlers.bytes(chunk)) finish({ kind: 'stopped' });
       }
     };
     const pending = (): Buffer | undefined => {
-      const change = history[next];
-      return change === undefined ? undefined : changeLine(change);
+      // Of a watch from the future nothing is sent until versions have come that far.
+      for (let change = source.history()[next]; change !== undefined; change = source.history()[++next]) {
+        if (isWanted(change.rv)) return changeLine(change);
+      }
+      return undefined;
     };
     const deliver = (): void => {
       for (let bytes = pending(); bytes !== undefined && !isOver && !isSilent && machine.alive; bytes = pending()) {
@@ -315,7 +343,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     const bookmark = (): void => {
       if (isOver || isSilent || !machine.alive) return;
       deliver();
-      send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
+      if (!isFromFuture()) send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
       time.after(random.between(0.8, 1.2) * BOOKMARK_MS, bookmark);
     };
     const watcher: Watcher = {
@@ -342,6 +370,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     signal.addEventListener('abort', () => finish({ kind: 'stopped' }), { once: true });
     handlers.opened();
     if (source.halfOpen) return watcher.silence();
+    if (isFromFuture()) time.after(WATCH_STALL_MS, () => hasSent || finish({ kind: 'stalled' }));
     for (const bytes of source.first) {
       send(bytes);
       return finish({ kind: 'stopped' });

@@ -1,4 +1,5 @@
 /** What goes wrong while a seed runs: which kinds of trouble there are, how bad, and when. */
+import type { ApiServer } from './api-server.ts';
 import { HEALTHY } from './api-server.ts';
 import { BROKER_WELL } from './broker.ts';
 import { NO_TROUBLE } from './machine.ts';
@@ -26,10 +27,12 @@ export interface FaultPlan {
   readonly malformed: boolean;
   /** RBAC refuses a resource for a while. */
   readonly rbac: boolean;
+  /** An API server's etcd is restored from a backup. */
+  readonly restore: boolean;
 }
 
 /** Those that a stream of random numbers of their own decides: a seed without them is what it was before there were any. */
-const RARER = ['restarts', 'malformed', 'rbac'] as const satisfies readonly (keyof FaultPlan)[];
+const RARER = ['restarts', 'malformed', 'rbac', 'restore'] as const satisfies readonly (keyof FaultPlan)[];
 
 export function planFaults(random: Random): FaultPlan {
   const half = (): boolean => random.chance(0.5);
@@ -51,6 +54,7 @@ export function planFaults(random: Random): FaultPlan {
     restarts: third(),
     malformed: third(),
     rbac: third(),
+    restore: third(),
   };
 }
 
@@ -65,6 +69,9 @@ function kill(roles: readonly Role[], random: Random): void {
   if (random.chance(0.5)) machine.die();
   else machine.dieAfter(random.int(0, 40));
 }
+
+/** Of these a backup was taken that will be restored. */
+const restoring = new WeakSet<ApiServer>();
 
 const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
   collectorCrashes: [({ collectors }, random) => kill(collectors, random)],
@@ -126,6 +133,26 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
       const partition = broker.partitionOf(random.pick(clusters).ref.uid);
       const [earliest, end] = [Number(broker.earliest(partition)), broker.records(partition).length];
       broker.trim(partition, BigInt(random.int(earliest, end)));
+    },
+  ],
+  restore: [
+    ({ clusters }, random, time) => {
+      const { server, world } = random.pick(clusters);
+      if (restoring.has(server)) return;
+      restoring.add(server);
+      const goBack = server.backUp();
+      time.after(random.between(5_000, 90_000), () => {
+        server.trouble = { ...server.trouble, down: true };
+        server.breakWatches();
+      });
+      time.after(random.between(90_000, 150_000), () => {
+        if (world.mayGoBack()) {
+          goBack();
+          world.wentBack(random);
+        }
+        server.trouble = { ...server.trouble, down: false };
+        restoring.delete(server);
+      });
     },
   ],
   restarts: [({ collectors }, random) => random.pick(collectors).restart(), ({ processors }, random) => random.pick(processors).restart()],

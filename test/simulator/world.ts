@@ -17,6 +17,9 @@ export interface World {
   settle(): void;
   /** Uids of the pods whose container fails for good, once settled. */
   failing(): ReadonlySet<string>;
+  /** The API server was restored from a backup: kubelets and controllers make of it what it should be. False, and nothing to do, once settled. */
+  mayGoBack(): boolean;
+  wentBack(random: Random): void;
   /** A pod becomes what no client can read, for a while; or something is made that never is anything else. */
   spoil(random: Random): void;
 }
@@ -292,6 +295,25 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
       });
     },
     failing: () => failing,
+    mayGoBack: () => !isSettled,
+    wentBack(by) {
+      const soon = (act: () => void): void => time.after(by.between(100, 15_000), act);
+      for (const node of nodes) soon(() => putNode(node));
+      const known = new Set<string>();
+      for (const workload of workloads) {
+        createOwner(workload);
+        for (const [slot, pod] of workload.slots.entries()) {
+          if (pod === undefined || pod.gone) continue;
+          known.add(pod.uid);
+          if (server.objects('pods').has(pod.uid)) soon(() => putPod(workload, pod));
+          else {
+            pod.gone = true;
+            createPod(workload, slot);
+          }
+        }
+      }
+      for (const id of server.objects('pods').keys()) if (id.startsWith('pod-') && !known.has(id)) soon(() => server.remove('pods', id));
+    },
     spoil(by) {
       if (by.chance(0.3)) return putStranger(by);
       const workload = by.pick(workloads);
