@@ -81,6 +81,14 @@ test('a second collector that still speaks of the time before is not heard until
   assert.deepEqual(podsOf(first), { kept: 'Running', new: 'Running' }, 'a list that is behind the first collector, but of the same life');
 });
 
+test('a cluster that went back, and has come past its versions before anybody looked, is put right by the next list', () => {
+  const driver = beforeTheRestore();
+  driver.drop('pods');
+  driver.goBack(6_000);
+  driver.list('pods', [rawPod('kept', {}, {}, { resourceVersion: '1001' }), rawPod('deleted', {}, {}, { resourceVersion: '1002' })]);
+  assert.deepEqual(podsOf(driver), { kept: 'Running', deleted: 'Running' });
+});
+
 test('a checkpoint of a release that did not note when a version had come is read', () => {
   const { meta, tables } = createClusterState({ uid: 'u', name: 'n' }, 1);
   const { completeAtMs: _, ...older } = meta;
