@@ -109,12 +109,14 @@ const REMEMBERED_FACTS = 16;
 
 /**
  * Id of the incident that the source opens now; noted in `opened`. One fact opens several where what explained it for a while, such as a
- * lost node, is over: the first has incidentId, and no two have the same.
+ * lost node, is over: the first has incidentId, and no two have the same. A backup that was restored brings back pods that were forgotten
+ * with what they had opened: what opens after that has an id of its own.
  */
-export function nextIncidentId(clusterUid: string, opened: OpenedTable, sourceUid: string, signal: Signal): string {
+export function nextIncidentId(clusterUid: string, opened: OpenedTable, sourceUid: string, signal: Signal, timesRestored: number): string {
   const id = incidentId(clusterUid, signal);
   const { [id]: before = 0, ...others } = opened.get(sourceUid) ?? {};
   opened.set(sourceUid, { ...Object.fromEntries(Object.entries(others).slice(-REMEMBERED_FACTS)), [id]: before + 1 });
+  if (timesRestored > 0) return hash(`${id}\n${before}\n${timesRestored}`);
   return before === 0 ? id : hash(`${id}\n${before}`);
 }
 

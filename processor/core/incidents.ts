@@ -122,7 +122,7 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
   const nowMs = state.meta.streamTimeMs;
   const { track, rank, subject, scenario, cause, detail, flags, confidence, summary, recoverAfterMs } = signal;
   const opened: Incident = {
-    id: nextIncidentId(state.cluster.uid, state.tables.opened, source.uid, signal),
+    id: nextIncidentId(state.cluster.uid, state.tables.opened, source.uid, signal, state.meta.timesRestored ?? 0),
     ...{ track, rank, subject, scenario, cause, detail, flags, confidence, summary, recoverAfterMs },
     decidedBy: source.uid,
     state: 'open',

@@ -98,6 +98,8 @@ export interface Meta {
   completeRv: Record<string, string>;
   /** Likewise: stream time at which it became the highest, ms. */
   completeAtMs: Record<string, number>;
+  /** How often the pods went back to those of a backup (went-back.ts); absent while they never have. */
+  timesRestored?: number;
 }
 
 export interface ClusterState {

@@ -37,7 +37,10 @@ export function startOver(state: ClusterState, session: SessionState): void {
     const stored = objects.get(uid) as StoredObject;
     if (session.scope === '' || stored.object.metadata.namespace === session.scope) objects.set(uid, { ...stored, rv: '' });
   }
-  if (session.resource === 'pods') for (const uid of tables.overtaken.keys()) tables.overtaken.delete(uid);
+  if (session.resource === 'pods') {
+    for (const uid of tables.overtaken.keys()) tables.overtaken.delete(uid);
+    meta.timesRestored = (meta.timesRestored ?? 0) + 1;
+  }
   for (const other of Object.values(meta.sessions)) {
     if (!areAlike(other, session)) continue;
     if (other.phase !== 'ended') other.phase = 'broken';

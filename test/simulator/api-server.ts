@@ -74,18 +74,28 @@ export interface ApiTrouble extends Trouble {
   readonly down: boolean;
   /** What RBAC lets nobody list or watch; watches that are open go on. */
   readonly forbidden: readonly Resource[];
+  /** As spreadClocks. */
+  readonly clocksOff: readonly number[];
 }
-export const HEALTHY: ApiTrouble = { ...NO_TROUBLE, expired: 0, halfOpen: 0, down: false, forbidden: [] };
+export const HEALTHY: ApiTrouble = { ...NO_TROUBLE, expired: 0, halfOpen: 0, down: false, forbidden: [], clocksOff: [] };
 
 export interface ApiServer {
   trouble: ApiTrouble;
   /** The server's clock, epoch ms. */
   nowMs(): number;
+  /** What one of its servers says. */
+  dateMs(): number;
   put(resource: Resource, object: RawObject, isNoise?: boolean): void;
   remove(resource: Resource, uid: string): void;
   objects(resource: Resource): ReadonlyMap<string, RawObject>;
   /** Every revision there ever was. */
   readonly changes: readonly Change[];
+  /** Sets its clock off by so much from what it was at first, ms. */
+  setClock(offMs: number): void;
+  /** The clocks of its several servers are off from the first one's by so much, ms: any of them may answer. */
+  spreadClocks(offMs: readonly number[]): void;
+  /** By how much stamps may differ from its clock because of that, ms. */
+  readonly clockErrorMs: number;
   /** Takes a backup. Called, it is restored: all since is undone, and versions count from there again. */
   backUp(): () => void;
   /** How often that happened. */
@@ -124,7 +134,10 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
 
   const tableOf = (resource: Resource) => getOr(tables, resource, () => new Map<string, RawObject>());
   const historyOf = (resource: Resource) => getOr(histories, resource, (): readonly Change[] => []);
-  const nowMs = (): number => Math.floor(time.now() + skewMs);
+  let offMs = 0;
+  const clocks = random.fork('clocks');
+  const nowMs = (): number => Math.floor(time.now() + skewMs + offMs);
+  const dateMs = (): number => nowMs() + (server.trouble.clocksOff.length === 0 ? 0 : clocks.pick(server.trouble.clocksOff));
   const isCompacted = (rv: string): boolean => compareResourceVersions(rv, compacted) < 0;
   const record = (resource: Resource, type: Change['type'], object: RawObject, isNoise: boolean): RawObject => {
     revision += random.int(1, 3);
@@ -164,7 +177,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     return { ok: true, value: page(resource, rv, Number(from)) };
   };
 
-  const server: ApiServer & { restores: number } = {
+  const server: ApiServer & { restores: number; clockErrorMs: number } = {
     trouble: HEALTHY,
     nowMs,
     changes,
@@ -182,6 +195,16 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
       record(resource, 'DELETED', object, false);
     },
     objects: tableOf,
+    clockErrorMs: 0,
+    dateMs,
+    setClock(ms) {
+      server.clockErrorMs += Math.abs(ms - offMs);
+      offMs = ms;
+    },
+    spreadClocks(clocksOff) {
+      server.clockErrorMs += Math.max(0, ...clocksOff.map(Math.abs));
+      server.trouble = { ...server.trouble, clocksOff };
+    },
     restores: 0,
     backUp() {
       const kept = { revision, compacted, histories: new Map(histories), tables: [...tables].map(([resource, table]) => [resource, new Map(table)] as const) };
@@ -268,7 +291,7 @@ async function request<T>(server: ApiServer, machine: Machine, clock: ServerCloc
       trouble: server.trouble,
       effect: () => {
         if (server.trouble.down) throw network();
-        return { answer: effect(), date: new Date(server.nowMs()).toUTCString() };
+        return { answer: effect(), date: new Date(server.dateMs()).toUTCString() };
       },
       refusal: () => new Refusal(random.pick([failureOf(500, 'etcd'), failureOf(503, ''), failureOf(429, 'slow down', random.int(0, 5_000))])),
       broken: network,

@@ -29,10 +29,12 @@ export interface FaultPlan {
   readonly rbac: boolean;
   /** An API server's etcd is restored from a backup. */
   readonly restore: boolean;
+  /** Clocks of API servers are set, or differ among the servers of a cluster. */
+  readonly clocks: boolean;
 }
 
 /** Those that a stream of random numbers of their own decides: a seed without them is what it was before there were any. */
-const RARER = ['restarts', 'malformed', 'rbac', 'restore'] as const satisfies readonly (keyof FaultPlan)[];
+const RARER = ['restarts', 'malformed', 'rbac', 'restore', 'clocks'] as const satisfies readonly (keyof FaultPlan)[];
 
 export function planFaults(random: Random): FaultPlan {
   const half = (): boolean => random.chance(0.5);
@@ -55,6 +57,7 @@ export function planFaults(random: Random): FaultPlan {
     malformed: third(),
     rbac: third(),
     restore: third(),
+    clocks: third(),
   };
 }
 
@@ -70,8 +73,10 @@ function kill(roles: readonly Role[], random: Random): void {
   else machine.dieAfter(random.int(0, 40));
 }
 
-/** Of these a backup was taken that will be restored. */
-const restoring = new WeakSet<ApiServer>();
+/** Longest way that a clock is set from where it was at first, ms. */
+const CLOCK_OFF_MS = 60_000;
+/** Of these a backup was taken: one each, or what is lost with it would be caught up with. */
+const backedUp = new WeakSet<ApiServer>();
 
 const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
   collectorCrashes: [({ collectors }, random) => kill(collectors, random)],
@@ -79,7 +84,8 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
   api: [
     (pipeline, random) => {
       const server = serverOf(pipeline, random);
-      server.trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random) };
+      const { forbidden, clocksOff } = server.trouble;
+      server.trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random), forbidden, clocksOff };
     },
     (pipeline, random, time) => {
       const server = serverOf(pipeline, random);
@@ -135,13 +141,19 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
       broker.trim(partition, BigInt(random.int(earliest, end)));
     },
   ],
+  clocks: [
+    (pipeline, random) => serverOf(pipeline, random).setClock(random.int(-CLOCK_OFF_MS, CLOCK_OFF_MS)),
+    (pipeline, random) => {
+      serverOf(pipeline, random).spreadClocks(random.pick([[], [0, random.int(-CLOCK_OFF_MS, CLOCK_OFF_MS)]]));
+    },
+  ],
   restore: [
     ({ clusters }, random, time) => {
       const { server, world } = random.pick(clusters);
-      if (restoring.has(server)) return;
-      restoring.add(server);
+      if (backedUp.has(server)) return;
+      backedUp.add(server);
       const goBack = server.backUp();
-      time.after(random.between(5_000, 90_000), () => {
+      time.after(random.between(5_000, 50_000), () => {
         server.trouble = { ...server.trouble, down: true };
         server.breakWatches();
       });
@@ -151,7 +163,6 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
           world.wentBack(random);
         }
         server.trouble = { ...server.trouble, down: false };
-        restoring.delete(server);
       });
     },
   ],

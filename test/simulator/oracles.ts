@@ -155,7 +155,7 @@ export function wrongGaps({ ref, server }: SimulatedCluster, store: Store): stri
     const count = rows.get(key) ?? 0;
     // A version that was restored from a backup may be listed once more, and another one may get its number.
     if (count > (ofKey.get(key) ?? 0) + server.restores) return [`${count} rows of ${describeChange(change)}`];
-    if (count > 0 || isWithin(blind, change.timeMs, STAMP_ERROR_MS)) return [];
+    if (count > 0 || isWithin(blind, change.timeMs, STAMP_ERROR_MS + server.clockErrorMs)) return [];
     return [`no row, while not blind, of ${describeChange(change)}, blind ${nearest(blind, change.timeMs)}`];
   });
 }

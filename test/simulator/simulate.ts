@@ -36,6 +36,8 @@ const CATCH_UP_MS = 4 * 60_000;
 const QUIET_MS = CATCH_UP_MS + RECOVER_RUNNING_MS + 90_000;
 /** What is added when the rules of the simulation may be lost for a time: until they are told again, those by default hold. */
 const DEFAULT_RULES_MS = 10 * 60_000;
+/** Likewise where clocks were set back: collectors go on at half the pace until such a clock has caught up with them. */
+const SLOW_CLOCK_MS = 10 * 60_000;
 const STOP_MS = 5 * 60_000;
 
 /** Runs one seed. `inspect` sees what is left of it, for whoever looks into a failure. */
@@ -62,7 +64,7 @@ export async function simulate(seed: number, inspect?: (pipeline: Pipeline, reco
     heal(pipeline);
     for (const { world } of pipeline.clusters) world.settle();
     const caughtUpMs = pipeline.clusters.map(({ server }) => server.nowMs() + CATCH_UP_MS);
-    await time.run(QUIET_MS + (plan.retention ? DEFAULT_RULES_MS : 0));
+    await time.run(QUIET_MS + (plan.retention ? DEFAULT_RULES_MS : 0) + (plan.clocks ? SLOW_CLOCK_MS : 0));
     const ended = await stopAll(pipeline, time);
     const records = logOf(pipeline);
     inspect?.(pipeline, records);

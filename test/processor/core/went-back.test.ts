@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClusterState } from '../../../processor/core/state.ts';
 import type { Driver } from '../../helpers/driver.ts';
-import { createDriver, rawPod } from '../../helpers/driver.ts';
+import { containerStatus, createDriver, rawPod } from '../../helpers/driver.ts';
 
 const podsOf = (driver: Driver): Record<string, string> =>
   Object.fromEntries(
@@ -42,6 +42,27 @@ test('a list of a lower version than its own run has seen is of a restored clust
   driver.change('MODIFIED', 'pods', rawPod('kept', { phase: 'Succeeded' }));
   driver.change('DELETED', 'pods', rawPod('deleted'));
   assert.deepEqual(podsOf(driver), { kept: 'Succeeded' });
+});
+
+test('a pod that a backup brings back long after it was forgotten opens an incident of its own, not the one of before once more', () => {
+  const driver = createDriver();
+  const failing = (more: Record<string, unknown> = {}) =>
+    rawPod('web', containerStatus({ waiting: { reason: 'ErrImageNeverPull', message: 'not present' } }), {}, more);
+  driver.begin({ pods: [failing()] });
+  driver.goBack(5_000);
+  driver.advance(30);
+  driver.change('DELETED', 'pods', failing({ deletionTimestamp: driver.at(30) }));
+  driver.advance(600);
+  driver.drop('pods', 'restored');
+  driver.goBack(1_002);
+  driver.list('pods', [failing({ resourceVersion: '1001' })]);
+  driver.advance(60);
+  const incidents = driver.replay.incidents();
+  assert.deepEqual(
+    incidents.map(({ scenario, state }) => `${scenario} ${state}`),
+    ['image_pull_failure resolved', 'image_pull_failure open'],
+  );
+  assert.equal(new Set(incidents.map(({ id }) => id)).size, 2);
 });
 
 test('so is one of another run that was asked for long after the higher version had come', () => {
