@@ -21,6 +21,7 @@ import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
 import { markUnlistedOwner } from './unlisted-owners.ts';
+import { sameObject } from './same-json.ts';
 import { startOver, wentBack } from './went-back.ts';
 import { workloadOf } from './workload.ts';
 
@@ -174,6 +175,12 @@ function isPutBack({ listRv }: SessionState, rv: string, stored: string): boolea
   return rv !== stored && compareResourceVersions(stored, listRv) <= 0;
 }
 
+/** The version is another object than the one kept: the record that brought it was lost, and a list that abbreviated gave its number to the one before. */
+function isMistaken(state: ClusterState, { resource, uid, rv, object }: ObjectRecord): boolean {
+  const stored = state.tables.objects[resource].get(uid);
+  return object !== undefined && stored?.rv === rv && !sameObject(stored.object, object);
+}
+
 function advance(state: ClusterState, session: SessionState, rv: string): void {
   if (isComplete(state, session, rv)) return;
   const key = scopeKey(session.resource, session.scope);
@@ -187,7 +194,9 @@ function applyListed(state: ClusterState, emitter: Emitter, session: SessionStat
   state.tables.listed.set(`${session.session}/${record.uid}`, 1);
   const stored = storedRv(state, record.resource, record.uid);
   if (stored === undefined && isBehind(state, session) && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
-  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0 && !isPutBack(session, record.rv, stored)) return NOTHING;
+  if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0 && !isPutBack(session, record.rv, stored) && !isMistaken(state, record)) {
+    return NOTHING;
+  }
   if (record.object === undefined) {
     if (record.resource === 'events') return NOTHING; // Events that expired here are not missed
     if (restamp(state, record.resource, record.uid, record.rv)) return NOTHING;
@@ -278,7 +287,7 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
 function endUnread(state: ClusterState, emitter: Emitter, { resource }: SessionState, { uid, rv }: Extract<ChangeRecord, { type: 'REJECTED' }>) {
   const stored = state.tables.objects[resource].get(uid);
   if (stored === undefined || (rv !== '' && compareResourceVersions(rv, stored.rv) <= 0)) return [];
-  if (resource === 'pods') emitPod(state, emitter, stored.object as Pod, 'VANISHED');
+  if (resource === 'pods') emitPod(state, emitter, stored.object as Pod, stored.object as Pod, 'VANISHED');
   return remove(state, resource, uid);
 }
 

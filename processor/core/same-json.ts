@@ -1,3 +1,5 @@
+import type { ProjectedObject } from '../../collector/objects.ts';
+
 /**
  * Do two JSON values have the same text, keys in the same order? As JSON.stringify(a) === JSON.stringify(b), without making the texts;
  * a field that is undefined counts as absent, as it does there. Values that JSON does not know are not for it.
@@ -7,6 +9,12 @@ export function sameJson(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a)) return Array.isArray(b) && sameItems(a, b);
   return !Array.isArray(b) && sameFields(a as Fields, b as Fields);
+}
+
+/** Are they the same but for their resourceVersion? */
+export function sameObject(a: ProjectedObject, b: ProjectedObject): boolean {
+  const bare = (object: ProjectedObject) => ({ ...object, metadata: { ...object.metadata, resourceVersion: '' } });
+  return sameJson(bare(a), bare(b));
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -114,7 +114,12 @@ export function unbalancedSessions(records: readonly ChangeRecord[], replay: Rep
 
 /** Oracle 2b: what could not be read has its dead letter. */
 export function missingLetters(pipeline: Pipeline, records: readonly ChangeRecord[]): string[] {
-  const letters = new Set(pipeline.store.final('dead_letters').map((letter) => asCoreLetter(pipeline, letter)).map((row) => `${row['log']}#${row['offset']}`));
+  const letters = new Set(
+    pipeline.store
+      .final('dead_letters')
+      .map((letter) => asCoreLetter(pipeline, letter))
+      .map((row) => `${row['log']}#${row['offset']}`),
+  );
   const refused = records.flatMap((record) => (record.type === 'REJECTED' ? [`session:${record.session}#${record.seq}`] : []));
   const missing = [...new Set(refused)].filter((position) => !letters.has(position));
   return missing.length === 0 ? [] : [`${missing.length} of ${refused.length} refused objects without a dead letter, first ${missing[0]}`];

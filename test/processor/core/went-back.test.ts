@@ -110,6 +110,17 @@ test('a cluster that went back, and has come past its versions before anybody lo
   assert.deepEqual(podsOf(driver), { kept: 'Running', deleted: 'Running' });
 });
 
+test('an object whose last change was lost with older records is put right by the next whole list, though its version is known', () => {
+  const driver = createDriver();
+  driver.begin({ pods: [rawPod('kept')] });
+  driver.goBack(2_000);
+  driver.list('pods', [rawPod('kept', {}, {}, { resourceVersion: '2001' })]); // abbreviated, as if the run had sent a change to Failed before
+  const other = createDriver({ run: 'run-2', replay: driver.replay, startRv: 2_010 });
+  other.silence(20);
+  other.begin({ pods: [rawPod('kept', { phase: 'Failed' }, {}, { resourceVersion: '2001' })] });
+  assert.deepEqual(podsOf(driver), { kept: 'Failed' });
+});
+
 test('a checkpoint of a release that did not note when a version had come is read', () => {
   const { meta, tables } = createClusterState({ uid: 'u', name: 'n' }, 1);
   const { completeAtMs: _, ...older } = meta;
