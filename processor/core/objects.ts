@@ -22,7 +22,7 @@ import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
 import { markUnlistedOwner } from './unlisted-owners.ts';
 import { sameObject } from './same-json.ts';
-import { startOver, wentBack } from './went-back.ts';
+import { isPutBack, startOver, wentBack } from './went-back.ts';
 import { workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
@@ -168,11 +168,6 @@ function isComplete(state: ClusterState, session: SessionState, rv: string): boo
 function isBehind(state: ClusterState, session: SessionState): boolean {
   const complete = state.meta.completeRv[scopeKey(session.resource, session.scope)];
   return complete !== undefined && compareResourceVersions(session.listRv, complete) < 0;
-}
-
-/** The list would show the stored version if there still was one: the cluster went back, and has come past its versions since. */
-function isPutBack({ listRv }: SessionState, rv: string, stored: string): boolean {
-  return rv !== stored && compareResourceVersions(stored, listRv) <= 0;
 }
 
 /** The version is another object than the one kept: the record that brought it was lost, and a list that abbreviated gave its number to the one before. */

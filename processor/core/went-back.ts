@@ -49,3 +49,8 @@ export function startOver(state: ClusterState, session: SessionState): void {
     delete other.fromRv;
   }
 }
+
+/** The list would show the stored version if there still was one: the cluster went back, and has come past its versions since. */
+export function isPutBack({ listRv }: SessionState, rv: string, stored: string): boolean {
+  return rv !== stored && compareResourceVersions(stored, listRv) <= 0;
+}
