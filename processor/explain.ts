@@ -170,7 +170,9 @@ function completed(pod: Raw, own: readonly Raw[], nowMs: number): Raw {
   const [metadata, spec, status] = [asRaw(pod['metadata']), asRaw(pod['spec']), asRaw(pod['status'])];
   const times = own.flatMap((event) => parseTimeMs(String(event['eventTime'] ?? event['firstTimestamp'] ?? event['lastTimestamp'])) ?? []);
   const kubelet = own.map((event) => asRaw(event['source'])).find(({ component }) => component === 'kubelet');
-  const isPlaced = ['containerStatuses', 'initContainerStatuses', 'hostIP'].some((field) => status[field] !== undefined) || kubelet !== undefined;
+  // Schedulers of their own may fail a pod that they do not place.
+  const isRefused = status['phase'] === 'Failed' && (spec['schedulerName'] ?? 'default-scheduler') === 'default-scheduler';
+  const isPlaced = isRefused || ['containerStatuses', 'initContainerStatuses', 'hostIP'].some((field) => status[field] !== undefined) || kubelet !== undefined;
   const born = metadata['creationTimestamp'] ?? new Date(Math.min(nowMs, ...times)).toISOString();
   const nodeName = spec['nodeName'] ?? (isPlaced ? (kubelet?.['host'] ?? UNNAMED_NODE) : undefined);
   return { ...pod, metadata: { ...metadata, creationTimestamp: born }, spec: { ...spec, nodeName } };

@@ -81,9 +81,9 @@ function hangingPostStart(view: PodView): readonly Signal[] {
   ];
 }
 
-/** Names of containers with a preStop hook: by the spec, or, where a list was trimmed, by the Event that it failed. */
-function hooked({ pod, events }: PodView): readonly string[] {
-  const failed = events.filter(({ reason }) => reason === 'FailedPreStopHook').map(({ fieldPath }) => fieldPath);
+/** Names of containers with a preStop hook: by the spec, or, in a list that may be trimmed, by the Event that it failed. */
+function hooked({ pod, events, isSnapshot }: PodView): readonly string[] {
+  const failed = events.filter(({ reason }) => isSnapshot === true && reason === 'FailedPreStopHook').map(({ fieldPath }) => fieldPath);
   const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
   return all.filter(({ name, lifecycle }) => lifecycle?.preStop !== undefined || failed.some((path) => path.endsWith(`{${name}}`))).map(({ name }) => name);
 }

@@ -208,4 +208,5 @@ test('a pod that was trimmed of its node, its age and its uid is on a node by wh
   assert.deepEqual(verdicts(bare({ phase: 'Pending' }), mount), ['missing_secret']);
   assert.deepEqual(verdicts(bare({ phase: 'Pending', ...waiting })), ['starting other']);
   assert.deepEqual(verdicts(bare({ phase: 'Pending' })), ['starting scheduler_absent']);
+  assert.deepEqual(verdicts(bare({ phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: inodes. ' })), ['disk_pressure']);
 });
