@@ -64,7 +64,13 @@ function hasWatched(session: SessionState, rv: string): boolean {
 function lateTimeMs(state: ClusterState, session: SessionState, { uid, rv, t }: ObjectRecord): number | undefined {
   if (session.phase !== 'synced' || isWatchedByTwin(state, session, rv)) return undefined;
   const overtaken = state.tables.overtaken.get(uid);
-  if (overtaken === undefined) return state.tables.objects[session.resource].has(uid) ? undefined : t;
+  if (overtaken === undefined) {
+    // A list that came before this session was heard of may have shown it, and was not noted.
+    const isListed = Object.values(state.meta.sessions).some(
+      (other) => areTwins(session, other) && other.firstTimeMs <= session.firstTimeMs && compareResourceVersions(rv, other.listRv) <= 0,
+    );
+    return isListed || state.tables.objects[session.resource].has(uid) ? undefined : t;
+  }
   if (overtaken.some((shown) => !shown.isGone && shown.rv === rv)) return undefined;
   const later = overtaken.filter((shown) => compareResourceVersions(rv, shown.rv) < 0);
   return Math.min(t, ...later.map(({ timeMs }) => timeMs - 1));

@@ -105,6 +105,23 @@ test('what the list of another collector showed stays so while nobody else watch
   );
 });
 
+test('a session that is heard of only after the list of another does not tell again what that list showed', () => {
+  const late = createDriver();
+  late.begin({ pods: [rawPod('a')] });
+  late.change('MODIFIED', 'pods', rawPod('a', { phase: 'Failed' }));
+  const early = createDriver({ run: 'run-2', startRv: 1_020 });
+  early.begin({ pods: [rawPod('a', { phase: 'Failed' }, {}, { resourceVersion: '1003' })] });
+  early.change('DELETED', 'pods', rawPod('a', { phase: 'Failed' }));
+  for (const record of late.records) early.push(record);
+  assert.deepEqual(
+    early.replay.rows('pod_changes').map((row) => [row.change, row.resourceVersion]),
+    [
+      ['LISTED', '1003'],
+      ['DELETED', '1023'],
+    ],
+  );
+});
+
 test('repeated records change nothing', () => {
   const { slow, fast } = createOvertaken();
   slow.change('MODIFIED', 'pods', rawPod('a', { phase: 'Failed' }));
