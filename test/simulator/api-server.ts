@@ -127,6 +127,8 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
   const histories = new Map<Resource, readonly Change[]>();
   const changes: Change[] = [];
   const pages = new Map<string, readonly RawObject[]>();
+  /** What some list or watch has shown. */
+  const told = new Set<Change>();
   const watchers = new Set<Watcher>();
   const pageSize = random.int(2, 9);
   let revision = 990; // soon one digit longer
@@ -150,8 +152,9 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     return stamped;
   };
 
-  const firstPage = (resource: Resource): ListPage => {
+  const firstPage = (resource: Resource, isWhole: boolean): ListPage => {
     const rv = String(revision);
+    if (isWhole) for (const change of historyOf(resource)) told.add(change);
     pages.set(
       `${resource}/${rv}`,
       [...tableOf(resource).values()].sort((a, b) => (a.metadata.uid < b.metadata.uid ? -1 : 1)),
@@ -168,9 +171,9 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     });
     return { resourceVersion: rv, continueToken: next < items.length ? `${rv}/${next}` : '', items: bare };
   };
-  const list = (resource: Resource, token: string): ApiResult<ListPage> => {
+  const list = (resource: Resource, token: string, isWhole: boolean): ApiResult<ListPage> => {
     if (server.trouble.forbidden.includes(resource)) return { ok: false, failure: failureOf(403, '') };
-    if (token === '') return { ok: true, value: firstPage(resource) };
+    if (token === '') return { ok: true, value: firstPage(resource, isWhole) };
     const [rv = '', from] = token.split('/');
     if (!pages.has(`${resource}/${rv}`) || isCompacted(rv) || random.chance(server.trouble.expired))
       return { ok: false, failure: failureOf(410, 'continue token expired') };
@@ -208,8 +211,11 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
     restores: 0,
     backUp() {
       const kept = { revision, compacted, histories: new Map(histories), tables: [...tables].map(([resource, table]) => [resource, new Map(table)] as const) };
+      const isUndone = ({ rv }: Change): boolean => compareResourceVersions(rv, String(kept.revision)) > 0;
       revision += VERSIONS_SINCE_BACKUP;
       return () => {
+        // What is undone before anybody was shown it nobody can know of.
+        changes.splice(0, changes.length, ...changes.filter((change) => told.has(change) || !isUndone(change)));
         server.breakWatches();
         ({ revision, compacted } = kept);
         pages.clear();
@@ -234,7 +240,7 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
       return {
         listSlots: createSlots(2),
         get: () => ask(() => ({ ok: true, value: {} })),
-        list: ({ resource, continueToken }) => ask(() => list(resource, continueToken)),
+        list: ({ resource, continueToken, limit }) => ask(() => list(resource, continueToken, limit === undefined)),
         async watch(wanted, handlers, signal) {
           const from = wanted.resourceVersion;
           const opened = await ask(() => openWatch(server, wanted.resource, isCompacted(from), random));
@@ -246,7 +252,8 @@ export function createApiServer(time: VirtualTime, random: Random, skewMs: numbe
           }
           const first = opened.value === 'gone' ? [line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })] : [];
           const halfOpen = random.chance(server.trouble.halfOpen);
-          const source = { history: () => historyOf(wanted.resource), revision: () => String(revision), first, halfOpen };
+          const tell = (change: Change) => void told.add(change);
+          const source = { history: () => historyOf(wanted.resource), tell, revision: () => String(revision), first, halfOpen };
           return stream({ time, random, machine, watchers }, wanted, source, handlers, signal);
         },
       };
@@ -320,6 +327,8 @@ interface Wire {
 }
 interface Source {
   readonly history: () => readonly Change[];
+  /** A change goes out. */
+  readonly tell: (change: Change) => void;
   readonly revision: () => string;
   readonly first: readonly Buffer[];
   readonly halfOpen: boolean;
@@ -359,6 +368,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     };
     const deliver = (): void => {
       for (let bytes = pending(); bytes !== undefined && !isOver && !isSilent && machine.alive; bytes = pending()) {
+        source.tell(source.history()[next] as Change);
         next += 1;
         send(bytes);
       }
