@@ -14,7 +14,7 @@ import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
 import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
-import { emitLate, isWatchedByTwin, noteListed } from './overtaken.ts';
+import { emitLate, isWatchedByTwin, noteListed, noteUnread } from './overtaken.ts';
 import { podChangeRow } from './pod-row.ts';
 import { sameJson } from './same-json.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
@@ -103,7 +103,7 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
       return applyListed(state, emitter, session, record);
     case 'REJECTED':
       if (session.phase === 'listing') {
-        if (record.uid !== '') state.tables.listed.set(`${session.session}/${record.uid}`, 1);
+        if (record.uid !== '') noteUnread(state, session, record);
         session.listedCount += 1;
       }
       emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'rejected', record.reason));
@@ -262,7 +262,7 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
     for (const uid of absentFrom(state, session)) {
       const stored = state.tables.objects[session.resource].get(uid) as StoredObject;
       if (session.resource === 'pods') {
-        emitPod(state, emitter, stored.object as Pod, stored.object as Pod, 'VANISHED');
+        emitVanished(state, emitter, stored.object as Pod, session.listRv);
         noteListed(state, session, uid, undefined);
       }
       removed.push(...remove(state, session.resource, uid));
@@ -282,7 +282,7 @@ function endSnapshot(state: ClusterState, emitter: Emitter, session: SessionStat
 function endUnread(state: ClusterState, emitter: Emitter, { resource }: SessionState, { uid, rv }: Extract<ChangeRecord, { type: 'REJECTED' }>) {
   const stored = state.tables.objects[resource].get(uid);
   if (stored === undefined || (rv !== '' && compareResourceVersions(rv, stored.rv) <= 0)) return [];
-  if (resource === 'pods') emitPod(state, emitter, stored.object as Pod, stored.object as Pod, 'VANISHED');
+  if (resource === 'pods') emitVanished(state, emitter, stored.object as Pod, rv || stored.rv);
   return remove(state, resource, uid);
 }
 
@@ -344,6 +344,11 @@ export function emitPod(state: ClusterState, emitter: Emitter, pod: Pod, before:
   const row = podChangeRow(state.cluster.name, pod, workloadOf(state, pod), change, state.meta.streamTimeMs, stored);
   if (row.specHash !== hash) state.tables.specs.set(uid, row.specHash);
   emitter.emit('pod_changes', `${uid}\n${row.observedTimeMs}\n${row.resourceVersion}`, row);
+}
+
+/** `rv`: the version at which the pod is known to be gone. Its own would put this row in the place of one that came in the same millisecond. */
+function emitVanished(state: ClusterState, emitter: Emitter, pod: Pod, rv: string): void {
+  emitPod(state, emitter, { ...pod, metadata: { ...pod.metadata, resourceVersion: rv } }, pod, 'VANISHED');
 }
 
 function emitDisruption(state: ClusterState, emitter: Emitter, pod: Pod, disruption: NonNullable<ReturnType<typeof disruptionOf>>): void {

@@ -2,7 +2,7 @@
  * Two collectors of one cluster: a list of one may show later versions than the watch of the other has brought yet. What that one then
  * brings is history: it must not move the tables back, but it happened, was delivered, and has its row like every other change.
  */
-import type { ObjectRecord } from '../../collector/change-record.ts';
+import type { ChangeRecord, ObjectRecord } from '../../collector/change-record.ts';
 import { compareResourceVersions } from '../../collector/change-record.ts';
 import type { Pod } from '../../collector/objects.ts';
 import type { Emitter } from './emit.ts';
@@ -34,6 +34,12 @@ export function noteListed(state: ClusterState, session: SessionState, uid: stri
   const shown = { rv: rv ?? session.listRv, isGone: rv === undefined, timeMs: state.meta.streamTimeMs };
   if (!watchingTwins(state, session).some((other) => compareResourceVersions(positionOf(other), shown.rv) < 0)) return;
   state.tables.overtaken.set(uid, [...(state.tables.overtaken.get(uid) ?? []), shown]);
+}
+
+/** An object that cannot be read is in the list all the same: it is not gone, and what led to this version has yet to come from others. */
+export function noteUnread(state: ClusterState, session: SessionState, { uid, rv }: Extract<ChangeRecord, { type: 'REJECTED' }>): void {
+  state.tables.listed.set(`${session.session}/${uid}`, 1);
+  if (session.resource === 'pods') noteListed(state, session, uid, rv || session.listRv);
 }
 
 /** Writes the row of a change of a pod that the tables are past already. False if it has one, or if that cannot be told. */

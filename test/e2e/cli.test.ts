@@ -56,7 +56,7 @@ test('replay: results on stdout, counters on stderr; one line an incident, an ar
   ]);
   for (const { code, stderr } of [ndjson, json, table]) {
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /^\d+ records in [\d.]+ s, 1 incidents\n$/);
+    assert.match(stderr, /^\d+ records in [\d.]+ s, 1 incident\n$/);
   }
   const [line, ...others] = linesOf(ndjson);
   assert.ok(line !== undefined && others.length === 0);

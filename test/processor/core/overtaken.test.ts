@@ -44,13 +44,29 @@ test('a pod that the list of another collector no longer named is told to its en
   assert.deepEqual(storyOf(slow, 'gone'), [
     ['LISTED', '1002', 0],
     ['DELETED', '1004', 9.999],
-    ['VANISHED', '1002', 10],
+    ['VANISHED', '1022', 10],
   ]);
   assert.deepEqual(storyOf(slow, 'brief'), [
     ['ADDED', '1005', 12],
     ['DELETED', '1006', 12],
   ]);
   assert.equal(slow.replay.state('cluster-uid')?.tables.objects.pods.size, 1);
+});
+
+test('of a pod that the list of another collector showed in a state nobody can read, the slower one tells what was before', () => {
+  const slow = createDriver();
+  slow.begin({ pods: [rawPod('a')] });
+  const fast = createDriver({ run: 'run-2', replay: slow.replay, startRv: 1_020 });
+  fast.silence(10);
+  const unreadable = rawPod('late');
+  fast.begin({ pods: [rawPod('a'), { ...unreadable, metadata: { ...unreadable.metadata, name: '' } }] });
+  fast.change('MODIFIED', 'pods', rawPod('late', { message: 'can be read again' }));
+  slow.silence(12);
+  slow.change('ADDED', 'pods', rawPod('late'));
+  assert.deepEqual(storyOf(slow, 'late'), [
+    ['ADDED', '1003', 9.999],
+    ['MODIFIED', '1024', 10],
+  ]);
 });
 
 test('what the watch of another collector has shown is a duplicate', () => {
