@@ -347,9 +347,8 @@ export function emitPod(state: ClusterState, emitter: Emitter, pod: Pod, before:
 }
 
 /** `rv`: the version at which the pod is known to be gone. Its own would put this row in the place of one that came in the same millisecond. */
-function emitVanished(state: ClusterState, emitter: Emitter, pod: Pod, rv: string): void {
+const emitVanished = (state: ClusterState, emitter: Emitter, pod: Pod, rv: string): void =>
   emitPod(state, emitter, { ...pod, metadata: { ...pod.metadata, resourceVersion: rv } }, pod, 'VANISHED');
-}
 
 function emitDisruption(state: ClusterState, emitter: Emitter, pod: Pod, disruption: NonNullable<ReturnType<typeof disruptionOf>>): void {
   const { uid, namespace, name } = pod.metadata;
