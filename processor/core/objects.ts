@@ -103,8 +103,8 @@ function applyInSession(state: ClusterState, emitter: Emitter, session: SessionS
       return applyListed(state, emitter, session, record);
     case 'REJECTED':
       if (session.phase === 'listing') {
-        if (record.uid !== '') noteUnread(state, session, record);
         session.listedCount += 1;
+        if (record.uid !== '') noteUnread(state, session, record);
       }
       emitter.emit('dead_letters', `${record.session}\n${record.seq}`, sessionLetter(state, record, 'rejected', record.reason));
       return record.deleted === true && session.outdated !== true ? { ...NOTHING, removed: endUnread(state, emitter, session, record) } : NOTHING;
@@ -323,7 +323,6 @@ function upsertPod(state: ClusterState, emitter: Emitter, received: Pod, rv: str
   if (before === undefined) state.timers.set(`daily/${uid}`, nextDaily(uid, nowMs));
 }
 
-/** `before`: the version in the table. */
 function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string, before: ProjectedObject | undefined): void {
   state.tables.objects[resource].set(object.metadata.uid, { rv, object });
   if (before === undefined) indexObject(state.indexes, resource, object);
