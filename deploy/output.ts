@@ -32,6 +32,13 @@ export function parseDuration(text: string): number {
   return Number(match[1]) * unit;
 }
 
+/** The time that `--at` names, epoch ms. Throws CommandError (exit 2). */
+export function parseAt(text: string): number {
+  const timeMs = Date.parse(text);
+  if (Number.isNaN(timeMs)) throw new CommandError(EXIT.refused, `--at ${text}: expected a time such as 2026-01-31T08:00:00Z`);
+  return timeMs;
+}
+
 /** Writes a line of result. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -6,9 +6,8 @@ import type { Explained, Explanation, Finding } from '../../processor/explain.ts
 import { explain, FINDING_STATE } from '../../processor/explain.ts';
 import type { IncidentJson } from '../../processor/replay.ts';
 import { adviceLines } from '../incident-text.ts';
-import { CommandError, EXIT } from '../errors.ts';
 import { readItems } from '../list-input.ts';
-import { note, print, printable } from '../output.ts';
+import { note, parseAt, print, printable } from '../output.ts';
 
 interface Options {
   readonly format: 'text' | 'json' | 'ndjson';
@@ -45,12 +44,6 @@ export function addExplainCommand(program: Command): void {
 /** When the file was written: the list is not younger. undefined for standard input. */
 function writtenMs(file: string | undefined): number | undefined {
   return file === undefined || file === '-' ? undefined : statSync(file).mtimeMs;
-}
-
-function parseAt(text: string): number {
-  const timeMs = Date.parse(text);
-  if (Number.isNaN(timeMs)) throw new CommandError(EXIT.refused, `--at ${text}: expected a time such as 2026-01-31T08:00:00Z`);
-  return timeMs;
 }
 
 /** A list of this long ago is said to be one, ms. */

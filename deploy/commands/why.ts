@@ -9,7 +9,7 @@ import { createReplay } from '../../processor/replay.ts';
 import { answerWhy } from '../../processor/why.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
-import { formatDuration, print, printable } from '../output.ts';
+import { formatDuration, parseAt, print, printable } from '../output.ts';
 import { apiUrlOption, get, getAll } from '../api-client.ts';
 import { clusterName, readRecords } from './recordings.ts';
 
@@ -67,8 +67,7 @@ async function findCluster(url: string, namespace: string, pod: string): Promise
 }
 
 async function askRecording(file: string, pod: string, { namespace, cluster, at, config }: Options): Promise<WhyJson> {
-  const untilMs = at === undefined ? Number.POSITIVE_INFINITY : Date.parse(at);
-  if (Number.isNaN(untilMs)) throw new CommandError(EXIT.refused, `--at ${at}: expected a time such as 2026-01-31T08:00:00Z`);
+  const untilMs = at === undefined ? Number.POSITIVE_INFINITY : parseAt(at);
   const replay = createReplay();
   let uid = '';
   for await (const record of readRecords(file, cluster ?? clusterName(file), loadConfig({ file: config }).rules)) {

@@ -114,6 +114,8 @@ function askRules(scenario: Scenario, view: SourceView, kind: Source['kind']): r
   return scenario.node?.(view as NodeView) ?? [];
 }
 
+const NONE: ReadonlySet<ScenarioId> = new Set();
+
 function judge(engine: Engine, view: ClusterView, source: Source): void {
   const { state } = engine;
   if (awaitsOwner(engine, source.object)) {
@@ -123,7 +125,7 @@ function judge(engine: Engine, view: ClusterView, source: Source): void {
   const asked = concernedBy(view, source);
   // Most records are about such pods: no rule has anything to say, nor has any said something before.
   if (asked.length === 0 && source.kind === 'pod' && !state.tables.sources.has(source.uid)) {
-    state.timers.cancel(`judge/pod/${source.uid}`);
+    reconcile(engine, source, [], NONE);
     return;
   }
   const skipped = skipAwaiting(state, source);

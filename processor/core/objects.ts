@@ -16,12 +16,11 @@ import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
 import { emitLate, isWatchedByTwin, noteListed, noteUnread } from './overtaken.ts';
 import { podChangeRow } from './pod-row.ts';
-import { sameJson } from './same-json.ts';
+import { sameJson, sameObject } from './same-json.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
 import { markUnlistedOwner } from './unlisted-owners.ts';
-import { sameObject } from './same-json.ts';
 import { isPutBack, startOver, wentBack } from './went-back.ts';
 import { workloadOf } from './workload.ts';
 

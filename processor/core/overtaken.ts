@@ -22,7 +22,8 @@ export interface Overtaken {
 /** Up to where the session has shown every version: what it watched last, or its list. */
 export const positionOf = ({ rv, listRv }: SessionState): string => rv ?? listRv;
 
-const areTwins = (a: SessionState, b: SessionState): boolean => a.session !== b.session && a.resource === b.resource && a.scope === b.scope;
+/** Sessions of the same resource and scope: of two collectors, or one after the other. */
+export const areTwins = (a: SessionState, b: SessionState): boolean => a.session !== b.session && a.resource === b.resource && a.scope === b.scope;
 
 /** Other sessions of the same resource that still bring everything there is. */
 function watchingTwins(state: ClusterState, session: SessionState): SessionState[] {

@@ -26,22 +26,18 @@ export interface Table<V> {
 /** Keys a bucket holds on average before the table doubles its buckets: about 1 MiB of pods in a bucket. */
 const KEYS_PER_BUCKET = 128;
 
-/** FNV-1a, 32 bit (Fowler, Noll, Vo): spreads uids well and costs nothing. */
-export function hashKey(key: string): number {
+/** FNV-1a, 32 bit (Fowler, Noll, Vo), of the key from a position on: spreads uids well and costs nothing. */
+export function hashKey(key: string, from = 0): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  for (let i = from; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 }
 
 /** Characters at the end of a key that choose its bucket: uids, which most keys end with, are random there. */
 const SPREAD_CHARS = 12;
 
-/** As hashKey, of the end of the key alone: a key is looked up some ten times for a record. */
-function spread(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = Math.max(0, key.length - SPREAD_CHARS); i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
-}
+/** Of the end of the key alone: a key is looked up some ten times for a record. */
+const spread = (key: string): number => hashKey(key, Math.max(0, key.length - SPREAD_CHARS));
 
 const NO_KEYS: readonly string[] = [];
 

@@ -4,15 +4,13 @@
  */
 import type { ChangeRecord } from '../../collector/change-record.ts';
 import { compareResourceVersions, scopeKey } from '../../collector/change-record.ts';
-import { positionOf } from './overtaken.ts';
+import { areTwins, positionOf } from './overtaken.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 
 type SnapshotBegin = Extract<ChangeRecord, { type: 'SNAPSHOT_BEGIN' }>;
 
 /** As much older than a list a version must have come for the list to prove anything, ms: clocks of API servers differ, and events travel. */
 const BEYOND_DOUBT_MS = 30_000;
-
-const areAlike = (a: SessionState, b: SessionState): boolean => a.session !== b.session && a.resource === b.resource && a.scope === b.scope;
 
 /**
  * Is the list that begins of a cluster that went back? A list is a consistent read, so it is at least as new as what anyone had seen when it
@@ -22,7 +20,7 @@ export function wentBack(state: ClusterState, session: SessionState, { rv, asked
   const key = scopeKey(session.resource, session.scope);
   const complete = state.meta.completeRv[key];
   if (complete === undefined || compareResourceVersions(rv, complete) >= 0) return false;
-  const ofRun = Object.values(state.meta.sessions).filter((other) => other.run === session.run && areAlike(other, session));
+  const ofRun = Object.values(state.meta.sessions).filter((other) => other.run === session.run && areTwins(other, session));
   if (ofRun.some((other) => compareResourceVersions(positionOf(other), rv) > 0)) return true;
   const atMs = state.meta.completeAtMs[key];
   return askedTimeMs !== undefined && atMs !== undefined && askedTimeMs - atMs > BEYOND_DOUBT_MS;
@@ -42,7 +40,7 @@ export function startOver(state: ClusterState, session: SessionState): void {
     meta.timesRestored = (meta.timesRestored ?? 0) + 1;
   }
   for (const other of Object.values(meta.sessions)) {
-    if (!areAlike(other, session)) continue;
+    if (!areTwins(other, session)) continue;
     if (other.phase !== 'ended') other.phase = 'broken';
     Object.assign(other, { listRv: '', outdated: true } satisfies Partial<SessionState>);
     delete other.rv;

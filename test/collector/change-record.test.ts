@@ -20,12 +20,15 @@ const metadata = fc.record(
   { requiredKeys: ['name', 'namespace', 'uid', 'resourceVersion'] },
 );
 const object = fc.record({ kind: mostly(text), apiVersion: mostly(text), metadata: mostly(metadata), spec: junk }, { requiredKeys: ['kind', 'apiVersion'] });
+const envelope = {
+  v: mostly(fc.constant(1)),
+  cluster: mostly(fc.record({ uid: mostly(fc.constant('u')), name: mostly(text) })),
+  run: mostly(fc.constant('r')),
+  t: mostly(count),
+};
 const record = fc.record(
   {
-    v: mostly(fc.constant(1)),
-    cluster: mostly(fc.record({ uid: mostly(fc.constant('u')), name: mostly(text) })),
-    run: mostly(fc.constant('r')),
-    t: mostly(count),
+    ...envelope,
     session: mostly(fc.constant('s')),
     seq: mostly(count),
     resource: mostly(fc.constantFrom('pods', 'events', 'constructor')),
@@ -55,10 +58,7 @@ const counters = fc.record(
 );
 const heartbeat = fc.record(
   {
-    v: mostly(fc.constant(1)),
-    cluster: mostly(fc.record({ uid: mostly(fc.constant('u')), name: mostly(text) })),
-    run: mostly(fc.constant('r')),
-    t: mostly(count),
+    ...envelope,
     type: mostly(fc.constant('HEARTBEAT')),
     sessions: mostly(fc.array(mostly(counters), { maxLength: 2 })),
     tick: mostly(fc.constant(true)),

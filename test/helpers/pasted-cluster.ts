@@ -1,5 +1,6 @@
 /** A pasted situation as a cluster shows it to podtrail: there already when it begins, or coming about under its eyes. */
 import type { Resource } from '../../collector/objects.ts';
+import { resourceOfKind } from '../../processor/core/workload.ts';
 import type { Driver, RawObject } from './driver.ts';
 import { createDriver, START_MS } from './driver.ts';
 import type { Raw, Situation } from './pasted.ts';
@@ -7,15 +8,7 @@ import type { Raw, Situation } from './pasted.ts';
 /** RFC 3339 that many seconds from when podtrail begins. */
 export const at = (seconds: number): string => new Date(START_MS + seconds * 1_000).toISOString().replace('.000Z', 'Z');
 
-const CONTROLLERS: Readonly<Record<string, Resource>> = {
-  ReplicaSet: 'replicasets',
-  Deployment: 'deployments',
-  StatefulSet: 'statefulsets',
-  DaemonSet: 'daemonsets',
-  Job: 'jobs',
-  CronJob: 'cronjobs',
-};
-const RESOURCES: Readonly<Record<string, Resource>> = { Pod: 'pods', Event: 'events', Node: 'nodes', ...CONTROLLERS };
+const RESOURCES: Readonly<Record<string, Resource>> = { Pod: 'pods', Event: 'events', Node: 'nodes' };
 
 /** Seconds between the tries of a kubelet to pull an image. */
 const RETRY_S = 20;
@@ -50,7 +43,7 @@ export function happenedOpen({ objects, age, lasts }: Situation): string[] {
 /** By resource, with the controllers that Events are about. */
 function listsOf(objects: readonly Raw[]): Partial<Record<Resource, RawObject[]>> {
   const lists: Partial<Record<Resource, RawObject[]>> = { pods: [], events: [], replicasets: [] };
-  const refs = objects.map((object) => (object['involvedObject'] ?? {}) as Raw).filter(({ kind }) => CONTROLLERS[kind as string] !== undefined);
+  const refs = objects.map((object) => (object['involvedObject'] ?? {}) as Raw).filter(({ kind }) => resourceOfKind(kind as string) !== undefined);
   const controllers = [...new Map(refs.map((ref) => [ref['uid'], ref])).values()].map(({ kind, name, namespace, uid }) => ({
     apiVersion: 'apps/v1',
     kind,
@@ -59,7 +52,8 @@ function listsOf(objects: readonly Raw[]): Partial<Record<Resource, RawObject[]>
     status: {},
   }));
   for (const object of [...objects, ...controllers]) {
-    const resource = RESOURCES[object['kind'] as string];
+    const kind = object['kind'] as string;
+    const resource = RESOURCES[kind] ?? resourceOfKind(kind);
     if (resource !== undefined) lists[resource] = [...(lists[resource] ?? []), object as unknown as RawObject];
   }
   return lists;

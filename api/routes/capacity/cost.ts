@@ -1,9 +1,9 @@
 /** What cpu and memory cost: the money in a capacity report. */
+import type { ResourcePrices } from '../../../processor/capacity/prices.ts';
 import type { ApiConfig } from '../../config.ts';
 import type { SampleRow } from './rows.ts';
 
 export type Prices = ApiConfig['prices'];
-export type ResourcePrices = Pick<Prices, 'coreHour' | 'gibHour'>;
 type Sized = Pick<SampleRow, 'pool' | 'cpu_allocatable_millicores' | 'memory_allocatable_bytes'>;
 
 /** Fractions of a currency are told to four decimals. */

@@ -1,12 +1,12 @@
 /** GET /v1/capacity and /v1/capacity/history: what the processor sampled. */
 import { z } from 'zod';
+import type { ResourcePrices } from '../../../processor/capacity/prices.ts';
 import { createCursorCodec, cutPage } from '../../paging.ts';
 import { problemResponses } from '../../problem.ts';
 import { formatTime, resolveRange } from '../../time-range.ts';
 import type { App, RouteDeps } from '../deps.ts';
 import { buildBuckets } from '../trends/route.ts';
 import { STEPS_MS } from '../trends/schema.ts';
-import type { ResourcePrices } from './cost.ts';
 import { hourlyCost, pricesOf } from './cost.ts';
 import type { HistoryRow, SampleRow } from './rows.ts';
 import { historyQuery, LATEST_WITHIN_MS, latestQuery } from './rows.ts';
