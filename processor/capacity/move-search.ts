@@ -216,10 +216,9 @@ function compareCosts(a: Cost, b: Cost): number {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }
 
-/** One cycle a workload and shape: its pods are interchangeable for the filters. */
+/** One cycle for all pods that are alike. */
 function cycleOf(search: Search, pod: PodFacts): Cycle {
-  const owner = pod.pod.metadata.ownerReferences?.[0]?.uid ?? pod.pod.metadata.uid;
-  const key = pod.claims.length > 0 ? pod.pod.metadata.uid : `${pod.namespace}/${owner}/${shapeKey(pod)}`;
+  const key = likeness(pod);
   const known = search.cycles.get(key);
   if (known !== undefined) return known;
   const cycle = createCycle(asUnassigned(pod), search.state);
@@ -278,8 +277,21 @@ function isRepetition(candidates: readonly PodFacts[], index: number, chosen: re
   return likeness(pod) === likeness(previous);
 }
 
+const likenesses = new WeakMap<PodFacts, string>();
+
+/**
+ * Equal for pods that are interchangeable: for the filters, their own and those of other pods, which may ask for their labels, and in what
+ * moving them costs.
+ */
 function likeness(pod: PodFacts): string {
-  return `${pod.priority}/${pod.namespace}/${pod.pod.metadata.ownerReferences?.[0]?.uid ?? ''}/${pod.claims.length > 0 ? pod.name : ''}/${shapeKey(pod)}`;
+  let known = likenesses.get(pod);
+  if (known === undefined) {
+    const owner = pod.pod.metadata.ownerReferences?.[0]?.uid ?? pod.pod.metadata.uid;
+    const labels = Object.entries(pod.labels ?? {}).sort(([a], [b]) => compareText(a, b));
+    known = JSON.stringify([pod.priority, pod.namespace, owner, pod.claims.length > 0 ? pod.name : '', shapeKey(pod), labels]);
+    likenesses.set(pod, known);
+  }
+  return known;
 }
 
 function movableOn(search: Search, node: NodeState): readonly PodFacts[] {

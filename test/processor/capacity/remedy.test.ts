@@ -36,6 +36,18 @@ test('a pod that fits nowhere else is moved after another made room for it', () 
   );
 });
 
+test('pods of one workload are not alike where another pod refuses the labels of some', () => {
+  const antiAffinity = {
+    podAntiAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'x' } } }],
+    },
+  };
+  const nodes = [node('a', SIZE), node('b', { cpu: '1', memory: '8Gi' })];
+  const guard = on('guard', '200m', 'b', { owner: '', spec: { affinity: antiAffinity } });
+  const pods = [on('p', '600m', 'a', { labels: { app: 'x' } }), on('q', '600m', 'a', { labels: { app: 'y' } }), guard];
+  assert.deepEqual(moves(findRemedy(wanted, stateOf({ nodes, pods }), {})), ['q: a → b']);
+});
+
 test('more than three moves are found by a heuristic, and called that', () => {
   const nodes = [node('a', SIZE), node('b', { cpu: '2800m', memory: '8Gi' })];
   const pods = Array.from({ length: 8 }, (_, index) => on(`p${index}`, '500m', 'a'));
