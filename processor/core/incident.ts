@@ -4,6 +4,7 @@ import type { IncidentRow } from '../../sql/rows.ts';
 import type { SuspectedChange } from './changes.ts';
 import type { Confidence, Evidence, ScenarioId, Shared, Signal, Subject, Track } from '../scenarios/scenario.ts';
 import { sameJson } from './same-json.ts';
+import type { ClusterState } from './state.ts';
 import type { Table } from './tables.ts';
 import { byCodeUnit } from './tables.ts';
 
@@ -118,6 +119,15 @@ export function nextIncidentId(clusterUid: string, opened: OpenedTable, sourceUi
   opened.set(sourceUid, { ...Object.fromEntries(Object.entries(others).slice(-REMEMBERED_FACTS)), [id]: before + 1 });
   if (timesRestored > 0) return hash(`${id}\n${before}\n${timesRestored}`);
   return before === 0 ? id : hash(`${id}\n${before}`);
+}
+
+/** For this long a pod that vanished may turn out to be there, ms: nothing that nobody can read should last longer. */
+const VANISHED_MS = 3_600_000;
+
+/** A pod that a list did not name, since nobody could read it, may come again: what it opened is then not to open under the same id. */
+export function forgetOpened({ tables, timers, meta }: ClusterState, kind: string, uid: string): void {
+  if (kind === 'pod' && tables.opened.has(uid)) timers.set(`forget/${uid}`, meta.streamTimeMs + VANISHED_MS);
+  else tables.opened.delete(uid);
 }
 
 /** Replicas wanted and ready of the subject's workload, and members failing now. */

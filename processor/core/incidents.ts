@@ -10,7 +10,7 @@ import { suspectedChange } from './changes.ts';
 import { isAwaited } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
-import { flagsAfter, incidentId, incidentKey, incidentRow, nextIncidentId, saysTheSame, severityOf, trimEvidence } from './incident.ts';
+import { flagsAfter, forgetOpened, incidentId, incidentKey, incidentRow, nextIncidentId, saysTheSame, severityOf, trimEvidence } from './incident.ts';
 import { parseTimeMs } from './pod-history.ts';
 import { mayHaveRemedy, withRemedy } from './remedy-evidence.ts';
 import type { ClusterState } from './state.ts';
@@ -299,7 +299,7 @@ export function sourceGone(engine: Engine, source: Source, what = 'is gone'): vo
     resolveIfSubjectGone(engine, id);
   }
   state.tables.sources.delete(source.uid);
-  if (!state.tables.departed.has(source.uid)) state.tables.opened.delete(source.uid);
+  if (!state.tables.departed.has(source.uid)) forgetOpened(state, source.kind, source.uid);
   state.timers.cancel(`judge/${source.kind}/${source.uid}`);
 }
 

@@ -14,14 +14,14 @@ import type { Emitter } from './emit.ts';
 import { foldEvent } from './events.ts';
 import { keepLineage } from './lineage.ts';
 import { foldHistory } from './pod-history.ts';
-import { emitLate, isWatchedByTwin, noteListed, noteUnread } from './overtaken.ts';
+import { emitLate, isDeletedSince, isWatchedByTwin, noteEnded, noteListed, noteUnread } from './overtaken.ts';
 import { podChangeRow } from './pod-row.ts';
 import { sameJson, sameObject } from './same-json.ts';
 import type { ClusterState, SessionState, StoredObject } from './state.ts';
 import { indexObject, reindexObject, unindexObject } from './state.ts';
 import { byCodeUnit, hashKey } from './tables.ts';
 import { markUnlistedOwner } from './unlisted-owners.ts';
-import { isPutBack, startOver, wentBack } from './went-back.ts';
+import { isPutBack, noteRestored, startOver, wentBack } from './went-back.ts';
 import { workloadOf } from './workload.ts';
 
 const DAY_MS = 86_400_000;
@@ -133,6 +133,7 @@ function endSession(state: ClusterState, emitter: Emitter, session: SessionState
   const ended = Object.assign(session, { ...record.counters, phase: 'ended', completeTimeMs, listedCount: 0 } satisfies Partial<SessionState>);
   emitSession(state, emitter, ended);
   extendBlindness(state, emitter, ended, record.reason);
+  if (record.reason === 'restored') noteRestored(state, ended, record.t);
   return { ...NOTHING, lost: record.reason };
 }
 
@@ -163,12 +164,6 @@ function isComplete(state: ClusterState, session: SessionState, rv: string): boo
   return complete !== undefined && compareResourceVersions(rv, complete) <= 0;
 }
 
-/** Another session has shown more than its list has. */
-function isBehind(state: ClusterState, session: SessionState): boolean {
-  const complete = state.meta.completeRv[scopeKey(session.resource, session.scope)];
-  return complete !== undefined && compareResourceVersions(session.listRv, complete) < 0;
-}
-
 /** The version is another object than the one kept: the record that brought it was lost, and a list that abbreviated gave its number to the one before. */
 function isMistaken(state: ClusterState, { resource, uid, rv, object }: ObjectRecord): boolean {
   const stored = state.tables.objects[resource].get(uid);
@@ -187,13 +182,13 @@ function applyListed(state: ClusterState, emitter: Emitter, session: SessionStat
   session.listedCount += 1;
   state.tables.listed.set(`${session.session}/${record.uid}`, 1);
   const stored = storedRv(state, record.resource, record.uid);
-  if (stored === undefined && isBehind(state, session) && isComplete(state, session, record.rv)) return DUPLICATE; // deleted since, as another session showed
+  if (stored === undefined && isDeletedSince(state, session, record)) return DUPLICATE;
   if (stored !== undefined && compareResourceVersions(record.rv, stored) <= 0 && !isPutBack(session, record.rv, stored) && !isMistaken(state, record)) {
     return NOTHING;
   }
   if (record.object === undefined) {
-    if (record.resource === 'events') return NOTHING; // Events that expired here are not missed
-    if (restamp(state, record.resource, record.uid, record.rv)) return NOTHING;
+    // Events that expired here are not missed.
+    if (record.resource === 'events' || restamp(state, record.resource, record.uid, record.rv)) return NOTHING;
     // Abbreviated against a state that was lost with older records: only an unabbreviated list can tell.
     session.phase = 'broken';
     return { ...NOTHING, lost: 'abbreviated_unknown' };
@@ -236,6 +231,7 @@ function applyChange(
   }
   // The last state may be news (a pod's final status), so it is applied before it goes.
   if (record.resource !== 'events') upsert(state, emitter, record.resource, record.object, record.rv, 'DELETED');
+  noteEnded(state, session, record);
   return { ...NOTHING, removed: remove(state, record.resource, record.uid) };
 }
 

@@ -3,7 +3,7 @@
  * brings is history: it must not move the tables back, but it happened, was delivered, and has its row like every other change.
  */
 import type { ChangeRecord, ObjectRecord } from '../../collector/change-record.ts';
-import { compareResourceVersions } from '../../collector/change-record.ts';
+import { compareResourceVersions, scopeKey } from '../../collector/change-record.ts';
 import type { Pod } from '../../collector/objects.ts';
 import type { Emitter } from './emit.ts';
 import { podChangeRow } from './pod-row.ts';
@@ -18,6 +18,16 @@ export interface Overtaken {
   /** Observed time of the row that says so, epoch ms: whatever was before is older than it. */
   readonly timeMs: number;
 }
+
+/** A deletion that came on a watch of which records are missing. */
+export interface Ended {
+  readonly rv: string;
+  /** Stream time, epoch ms. */
+  readonly timeMs: number;
+}
+
+/** From when a list was taken to when it comes it is no longer than this, ms: collectors that say nothing for as long are forgotten. */
+const LIST_ON_ITS_WAY_MS = 150_000;
 
 /** Up to where the session has shown every version: what it watched last, or its list. */
 export const positionOf = ({ rv, listRv }: SessionState): string => rv ?? listRv;
@@ -83,6 +93,20 @@ function lateTimeMs(state: ClusterState, session: SessionState, { uid, rv, t }: 
   return Math.min(t, ...later.map(({ timeMs }) => timeMs - 1));
 }
 
+/** Notes a deletion of which `completeRv` says nothing, since its session has a hole, while another collector may be listing. */
+export function noteEnded(state: ClusterState, session: SessionState, { resource, uid, rv }: ObjectRecord): void {
+  if (resource !== 'pods' || session.phase !== 'broken' || Object.keys(state.meta.runs).length < 2) return;
+  state.tables.ended.set(uid, { rv, timeMs: state.meta.streamTimeMs });
+}
+
+/** An object that the list names and that is not there was deleted after the list was taken: another session has shown more. */
+export function isDeletedSince({ meta, tables }: ClusterState, { resource, scope, listRv }: SessionState, { uid, rv }: ObjectRecord): boolean {
+  const ended = resource === 'pods' ? tables.ended.get(uid) : undefined;
+  if (ended !== undefined && compareResourceVersions(listRv, ended.rv) < 0) return true;
+  const complete = meta.completeRv[scopeKey(resource, scope)];
+  return complete !== undefined && compareResourceVersions(listRv, complete) < 0 && compareResourceVersions(rv, complete) <= 0;
+}
+
 /** True while another session that watches has yet to bring what this one has shown. */
 export function isAheadOfTwin(state: ClusterState, session: SessionState): boolean {
   return watchingTwins(state, session).some((other) => compareResourceVersions(positionOf(other), positionOf(session)) < 0);
@@ -90,7 +114,10 @@ export function isAheadOfTwin(state: ClusterState, session: SessionState): boole
 
 /** Forgets what every session that watches has come past. Cheap while there is nothing. */
 export function sweepOvertaken(state: ClusterState): void {
-  const { overtaken } = state.tables;
+  const { overtaken, ended } = state.tables;
+  for (const uid of ended.unsortedKeys()) {
+    if (state.meta.streamTimeMs - (ended.get(uid) as Ended).timeMs > LIST_ON_ITS_WAY_MS) ended.delete(uid);
+  }
   if (overtaken.size === 0) return;
   const positions = Object.values(state.meta.sessions).flatMap((session) =>
     session.resource === 'pods' && session.phase === 'synced' ? [positionOf(session)] : [],

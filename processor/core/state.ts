@@ -9,7 +9,7 @@ import type { PodHistory, SeenEvent } from '../scenarios/scenario.ts';
 import type { Change } from './changes.ts';
 import type { Incident, Member, OpenedTable, SourceState } from './incident.ts';
 import { groupKeys, incidentKey } from './incident.ts';
-import type { Overtaken } from './overtaken.ts';
+import type { Ended, Overtaken } from './overtaken.ts';
 import type { Rules } from './rules-config.ts';
 import { DEFAULT_RULES } from './rules-config.ts';
 import type { Index, Table } from './tables.ts';
@@ -139,6 +139,8 @@ export interface Tables {
   readonly listed: Table<1>;
   /** By pod uid: what a list showed before the watch of another collector has. */
   readonly overtaken: Table<readonly Overtaken[]>;
+  /** By pod uid: deletions that a list on its way may be too old to know of (overtaken.ts). */
+  readonly ended: Table<Ended>;
   /** `kind/uid` of what must be judged again once podtrail can see. */
   readonly dirty: Table<1>;
   /** Likewise, but waiting for a table that a rule reads to be in sync. */
@@ -184,6 +186,7 @@ export function createTables(entries: (name: string) => Iterable<readonly [strin
     members: table('members'),
     listed: table('listed'),
     overtaken: table('overtaken'),
+    ended: table('ended'),
     dirty: table('dirty'),
     held: table('held'),
     timers: table('timers'),

@@ -88,7 +88,7 @@ function* fireTimers(engine: Engine, nowMs: number): Generator<void, void> {
 
 function forget({ tables }: ClusterState, uid: string): void {
   tables.departed.delete(uid);
-  tables.opened.delete(uid);
+  if (!tables.objects.pods.has(uid)) tables.opened.delete(uid);
 }
 
 /** A live pod's row is rewritten daily, so that time travel reads back one day at most (design D3). */
@@ -152,10 +152,10 @@ function regain(engine: Engine, why: string): void {
   releaseHeld(engine);
   const pods = gained.filter((key) => key === 'pods' || key.startsWith('pods@'));
   if (pods.length === 0) return;
-  const blindMs = Math.max(...pods.map((key) => nowMs - (blindSince.get(key) ?? nowMs)));
-  for (const incident of state.tables.incidents.values()) {
-    const due = state.timers.due(`recover/${incident.id}`);
-    if (due !== undefined) state.timers.set(`recover/${incident.id}`, due + blindMs);
+  const blindFromMs = Math.min(...pods.map((key) => blindSince.get(key) ?? nowMs));
+  for (const { id, recoveringSinceMs } of state.tables.incidents.values()) {
+    const due = state.timers.due(`recover/${id}`);
+    if (due !== undefined) state.timers.set(`recover/${id}`, due + nowMs - Math.max(blindFromMs, recoveringSinceMs));
   }
 }
 

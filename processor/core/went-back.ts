@@ -26,6 +26,13 @@ export function wentBack(state: ClusterState, session: SessionState, { rv, asked
   return askedTimeMs !== undefined && atMs !== undefined && askedTimeMs - atMs > BEYOND_DOUBT_MS;
 }
 
+/** The session ended because the server was at a lower version than it had come to: a lower list that was asked for since proves it too. */
+export function noteRestored({ meta }: ClusterState, session: SessionState, timeMs: number): void {
+  const key = scopeKey(session.resource, session.scope);
+  const atMs = meta.completeAtMs[key];
+  if (atMs !== undefined) meta.completeAtMs[key] = Math.min(atMs, timeMs - BEYOND_DOUBT_MS - 1);
+}
+
 /** Forgets the order of all that was known of the resource: the list that begins replaces it, and no other session goes on. */
 export function startOver(state: ClusterState, session: SessionState): void {
   const { meta, tables } = state;
@@ -36,7 +43,7 @@ export function startOver(state: ClusterState, session: SessionState): void {
     if (session.scope === '' || stored.object.metadata.namespace === session.scope) objects.set(uid, { ...stored, rv: '' });
   }
   if (session.resource === 'pods') {
-    for (const uid of tables.overtaken.keys()) tables.overtaken.delete(uid);
+    for (const table of [tables.overtaken, tables.ended]) for (const uid of table.unsortedKeys()) table.delete(uid);
     meta.timesRestored = (meta.timesRestored ?? 0) + 1;
   }
   for (const other of Object.values(meta.sessions)) {

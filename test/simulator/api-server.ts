@@ -72,12 +72,14 @@ export interface ApiTrouble extends Trouble {
   readonly halfOpen: number;
   /** Nobody answers. */
   readonly down: boolean;
+  /** Likewise, while a backup is restored. */
+  readonly restoring: boolean;
   /** What RBAC lets nobody list or watch; watches that are open go on. */
   readonly forbidden: readonly Resource[];
   /** As spreadClocks. */
   readonly clocksOff: readonly number[];
 }
-export const HEALTHY: ApiTrouble = { ...NO_TROUBLE, expired: 0, halfOpen: 0, down: false, forbidden: [], clocksOff: [] };
+export const HEALTHY: ApiTrouble = { ...NO_TROUBLE, expired: 0, halfOpen: 0, down: false, restoring: false, forbidden: [], clocksOff: [] };
 
 export interface ApiServer {
   trouble: ApiTrouble;
@@ -297,7 +299,7 @@ async function request<T>(server: ApiServer, machine: Machine, clock: ServerCloc
     const result = await machine.call({
       trouble: server.trouble,
       effect: () => {
-        if (server.trouble.down) throw network();
+        if (server.trouble.down || server.trouble.restoring) throw network();
         return { answer: effect(), date: new Date(server.dateMs()).toUTCString() };
       },
       refusal: () => new Refusal(random.pick([failureOf(500, 'etcd'), failureOf(503, ''), failureOf(429, 'slow down', random.int(0, 5_000))])),

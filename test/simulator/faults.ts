@@ -93,8 +93,8 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
   api: [
     (pipeline, random) => {
       const server = serverOf(pipeline, random);
-      const { forbidden, clocksOff } = server.trouble;
-      server.trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random), forbidden, clocksOff };
+      const { restoring, forbidden, clocksOff } = server.trouble;
+      server.trouble = { ...HEALTHY, ...someTrouble(random), expired: level(random), restoring, forbidden, clocksOff };
     },
     (pipeline, random, time) => {
       const server = serverOf(pipeline, random);
@@ -163,7 +163,7 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
       backedUp.add(server);
       const goBack = server.backUp();
       time.after(random.between(5_000, 50_000), () => {
-        server.trouble = { ...server.trouble, down: true };
+        server.trouble = { ...server.trouble, restoring: true };
         server.breakWatches();
       });
       time.after(random.between(90_000, 150_000), () => {
@@ -171,7 +171,7 @@ const FAULTS: { readonly [K in keyof FaultPlan]: readonly Fault[] } = {
           goBack();
           world.wentBack(random);
         }
-        server.trouble = { ...server.trouble, down: false };
+        server.trouble = { ...server.trouble, restoring: false };
       });
     },
   ],

@@ -299,6 +299,7 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
     wentBack(by) {
       const soon = (act: () => void): void => time.after(by.between(100, 15_000), act);
       for (const node of nodes) soon(() => putNode(node));
+      const restored = [...server.objects('pods').keys()].filter((id) => id.startsWith('pod-'));
       const known = new Set<string>();
       for (const workload of workloads) {
         createOwner(workload);
@@ -312,7 +313,7 @@ export function createWorld(server: ApiServer, time: VirtualTime, random: Random
           }
         }
       }
-      for (const id of server.objects('pods').keys()) if (id.startsWith('pod-') && !known.has(id)) soon(() => server.remove('pods', id));
+      for (const id of restored) if (!known.has(id)) soon(() => server.remove('pods', id));
     },
     spoil(by) {
       if (by.chance(0.3)) return putStranger(by);

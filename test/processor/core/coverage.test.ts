@@ -13,6 +13,16 @@ const coverageOf = (driver: ReturnType<typeof createDriver>, resource = 'pods') 
       row.reason,
     ]);
 
+const replicaSet = {
+  kind: 'ReplicaSet',
+  apiVersion: 'apps/v1',
+  metadata: { name: 'web', namespace: 'shop', uid: 'uid-web' },
+  spec: { replicas: 2 },
+  status: { replicas: 2 },
+};
+const ownedPod = (name: string, status: Record<string, unknown> = {}) =>
+  rawPod(name, status, {}, { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'uid-web', controller: true }] });
+
 test('a resource is blind until its first list is complete', () => {
   const driver = createDriver();
   driver.begin({ pods: [rawPod('a')] });
@@ -103,6 +113,33 @@ function endOf(driver: ReturnType<typeof createDriver>, secondsAgo: number): Cha
   const t = START_MS + driver.now() * 1_000;
   return { v, cluster, run, session, seq: seq + 1, resource, scope, t, type: 'SESSION_END', reason: '410', completeTimeMs: t - secondsAgo * 1_000 };
 }
+
+test('a recovery that was under way takes longer by what of it nobody watched, and one that begins with the list that ends a blindness does not', () => {
+  const broken = containerStatus({ waiting: { reason: 'ErrImageNeverPull', message: 'not present' } });
+  const resolvedAt = (mend: (driver: ReturnType<typeof createDriver>) => void): number => {
+    const driver = createDriver();
+    driver.begin({ replicasets: [replicaSet], pods: [ownedPod('a', broken), ownedPod('b')] });
+    driver.advance(30);
+    mend(driver);
+    driver.advance(1_000);
+    const [incident] = driver.replay.rows('incidents');
+    assert.deepEqual([incident?.state, incident?.resolution], ['resolved', 'recovered']);
+    return ((incident?.resolvedTimeMs ?? 0) - START_MS) / 1_000;
+  };
+  const blind = (driver: ReturnType<typeof createDriver>): void => {
+    driver.drop('pods', 'gone_410');
+    driver.advance(400);
+    driver.list('pods', [ownedPod('b')]);
+  };
+  const watched = resolvedAt((driver) => driver.change('DELETED', 'pods', ownedPod('a', broken))) - 30;
+  assert.equal(resolvedAt(blind), 430 + watched);
+  const interrupted = resolvedAt((driver) => {
+    driver.change('DELETED', 'pods', ownedPod('a', broken));
+    driver.advance(10);
+    blind(driver);
+  });
+  assert.equal(interrupted, 30 + 400 + watched);
+});
 
 test('a session that ends with a connection long dead makes the resource blind from when that was complete last', () => {
   const driver = createDriver();

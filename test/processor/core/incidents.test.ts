@@ -162,6 +162,19 @@ test('ends as deleted once its workload and its last failing pod are gone, in ei
   }
 });
 
+test('a pod that was taken for gone and fails once more opens another incident, not the one of before', () => {
+  const b = bench();
+  b.judge(0, 'a', signal());
+  b.gone(10, 'a');
+  b.recover(100);
+  b.judge(110, 'a', signal());
+  assert.deepEqual(
+    b.incidents().map(({ state }) => state),
+    ['resolved', 'open'],
+  );
+  assert.equal(new Set(b.incidents().map(({ id }) => id)).size, 2);
+});
+
 test('a bare pod takes its incident with it', () => {
   const b = bench();
   b.judge(10, 'a', signal({ subject: { kind: 'Pod', namespace: 'shop', name: 'a', container: 'app' } }));

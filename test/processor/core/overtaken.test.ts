@@ -148,6 +148,32 @@ test('repeated records change nothing', () => {
   assert.equal(twice.rows('pod_changes').length, slow.replay.rows('pod_changes').length);
 });
 
+test('a list that is older than what another collector with a hole saw end does not bring it back', () => {
+  const one = createDriver();
+  one.begin({ pods: [rawPod('a'), rawPod('b')] });
+  for (const phase of ['Failed', 'Pending']) one.change('MODIFIED', 'pods', rawPod('a', { phase }));
+  const two = createDriver({ run: 'run-2' });
+  two.silence(1);
+  two.begin({ pods: [rawPod('a', { phase: 'Pending' }, {}, { resourceVersion: '1005' }), rawPod('b')] });
+  const list = two.records.splice(0);
+  const rest = one.records.splice(0);
+  one.change('DELETED', 'pods', rawPod('a', { phase: 'Pending' }));
+  const isLost = (record: ChangeRecord): boolean => record.type === 'MODIFIED' && record.rv === '1004';
+  const holed = createReplay();
+  const [begin] = list.filter((record) => record.type === 'RUN_BEGIN');
+  for (const record of [...rest.filter((each) => !isLost(each)), begin!, ...one.records, ...list]) holed.push(record);
+  assert.deepEqual(
+    holed.rows('pod_changes').map((row) => [row.change, row.name, row.resourceVersion]),
+    [
+      ['LISTED', 'a', '1001'],
+      ['LISTED', 'b', '1002'],
+      ['MODIFIED', 'a', '1005'],
+      ['DELETED', 'a', '1006'],
+    ],
+  );
+  assert.equal(holed.state('cluster-uid')?.tables.objects.pods.size, 1);
+});
+
 test('of two collectors that both have a hole, the later one does not bring back what the other saw end', () => {
   const one = createDriver();
   one.begin({ pods: [rawPod('a')] });

@@ -75,6 +75,16 @@ test('so is one of another run that was asked for long after the higher version 
   assert.deepEqual(podsOf(after), { kept: 'Running', new: 'Running' });
 });
 
+test('so is one of another run that was asked for at once, when the last one ended because the server was behind it', () => {
+  const first = beforeTheRestore();
+  first.drop('pods', 'restored');
+  const second = createDriver({ run: 'run-2', replay: first.replay });
+  second.silence(12);
+  second.goBack(1_002);
+  second.begin({ pods: [rawPod('kept', {}, {}, { resourceVersion: '1001' })] });
+  assert.deepEqual(podsOf(second), { kept: 'Running' });
+});
+
 test('one of another run that was asked for about then is only late, and changes nothing', () => {
   const first = beforeTheRestore();
   const second = createDriver({ run: 'run-2', replay: first.replay, startRv: 1_002 });
