@@ -14,7 +14,7 @@ import type { FindState } from '../processor/states.ts';
 import { createCapacityQuestions } from '../processor/capacity-questions.ts';
 import { createWhy } from '../processor/why.ts';
 import { type OpenClickHouse, openClickHouse } from '../sql/client.ts';
-import { assertSchema, migrate } from '../sql/migrate.ts';
+import { migrate } from '../sql/migrate.ts';
 import type { ChosenCluster } from './clusters.ts';
 import type { Config } from './config.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -46,8 +46,6 @@ export async function migrateStore(config: Config, client: ClickHouseClient, log
   if (applied.length > 0) log.info({ applied: applied.length }, 'migrated');
   return applied;
 }
-
-export { assertSchema };
 
 export interface PartDeps {
   readonly log: Logger;

@@ -1,6 +1,7 @@
 /** The roles as separate processes, on a Kafka and a ClickHouse that they share; and the migration that comes before them. */
 import type { Collector } from '../collector/collector.ts';
 import { createCheckpointStates } from '../processor/states.ts';
+import { assertSchema } from '../sql/migrate.ts';
 import { begin, type CollectOptions, type CommonOptions, type Context, type ListenOptions, readConfig } from './begin.ts';
 import { chooseClusters } from './clusters.ts';
 import type { Config } from './config.ts';
@@ -8,7 +9,7 @@ import { CommandError, EXIT } from './errors.ts';
 import { createLogger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
 import { note } from './output.ts';
-import { assertSchema, migrateStore, openChangeLog, openStore, startApi, startCollector, startProcessor } from './parts.ts';
+import { migrateStore, openChangeLog, openStore, startApi, startCollector, startProcessor } from './parts.ts';
 
 /** Runs until a signal; returns the exit code. Rejects with what kept it from starting or going on, as all roles do. */
 export async function runCollector(options: CollectOptions): Promise<number> {

@@ -34,23 +34,7 @@ import { readManifestText } from './precheck-input.ts';
 import type { FleetPast } from './precheck-knowledge.ts';
 import { knowledgeOf } from './precheck-knowledge.ts';
 import { runSlices } from './slices.ts';
-import type { FindState, NoState } from './states.ts';
-
-/** An answer, and the state it comes from. */
-export interface Answered<T> {
-  readonly kind: 'answer';
-  readonly answer: T;
-  /** Stream time of the state, epoch ms; 0 before the first record. */
-  readonly asOfMs: number;
-  /** When a checkpoint was stored; undefined for a live state. */
-  readonly checkpointTimeMs: number | undefined;
-}
-/** There is no such pool, shape or pod; the reason says which. */
-export interface NotFound {
-  readonly kind: 'not_found';
-  readonly reason: string;
-}
-export type CapacityAnswer<T> = Answered<T> | NotFound | NoState;
+import type { Answer, FindState, NotFound } from './states.ts';
 
 export interface ShapeAnswer {
   readonly fit: Pick<ShapeFit, 'k' | 'kStar' | 'phi' | 'bindingResource'>;
@@ -71,9 +55,9 @@ export type PrecheckAnswer =
   | { readonly problems: readonly []; readonly status: WorkloadVerdict['status']; readonly workloads: readonly WorkloadVerdict[] };
 
 export interface CapacityQuestions {
-  shape(cluster: string, pool: string, shape: string): Promise<CapacityAnswer<ShapeAnswer>>;
-  remedy(cluster: string, about: RemedyAbout): Promise<CapacityAnswer<RemedyAnswer>>;
-  precheck(cluster: string, manifests: string, past: FleetPast, options: PrecheckOptions): Promise<CapacityAnswer<PrecheckAnswer>>;
+  shape(cluster: string, pool: string, shape: string): Promise<Answer<ShapeAnswer>>;
+  remedy(cluster: string, about: RemedyAbout): Promise<Answer<RemedyAnswer>>;
+  precheck(cluster: string, manifests: string, past: FleetPast, options: PrecheckOptions): Promise<Answer<PrecheckAnswer>>;
 }
 
 /** Pods looked at between two steps: a few milliseconds. */
@@ -85,7 +69,7 @@ const LIMITS = { text: 2 * 1_024 * 1_024, document: 256 * 1_024 };
 
 /** Answers from the states that `find` finds. Every method rejects with StoreError. */
 export function createCapacityQuestions(find: FindState): CapacityQuestions {
-  const ask = async <T>(cluster: string, question: (state: ClusterState) => Steps<T | NotFound>): Promise<CapacityAnswer<T>> => {
+  const ask = async <T>(cluster: string, question: (state: ClusterState) => Steps<T | NotFound>): Promise<Answer<T>> => {
     const found = await find(cluster);
     if (found.kind !== 'state') return found;
     return inTurn(found.state, async () => {

@@ -13,8 +13,6 @@ import type { LogBounds } from './partition.ts';
 import { Partition } from './partition.ts';
 import { RowSink } from './row-sink.ts';
 import type { StateAnswer } from './states.ts';
-import type { WhyAnswer } from './why.ts';
-import { answerWhy } from './why.ts';
 
 export interface ProcessorOptions {
   readonly config: ProcessorConfig;
@@ -70,8 +68,6 @@ export interface Processor {
   status(): ProcessorStatus;
   /** The live state of a cluster that is processed here, by its name. Not to be changed. */
   state(cluster: string): StateAnswer;
-  /** Why there is an incident about a pod (name or uid), or why not, by the live state of a cluster that is processed here. */
-  why(cluster: string, namespace: string, pod: string): WhyAnswer;
 }
 
 /** A partition manifest to go on from, or the clusters to keep of one that no longer holds. */
@@ -97,10 +93,6 @@ function stateAmong(partitions: readonly Partition[], cluster: string): StateAns
   if (partitions.length === 0) return { kind: 'unavailable', reason: 'the processor is starting; try again' };
   const tracked = partitions.flatMap((partition) => [...partition.clusters]).find(({ state }) => state.cluster.name === cluster);
   return tracked === undefined ? { kind: 'no_cluster' } : { kind: 'state', state: tracked.state, checkpointTimeMs: undefined };
-}
-
-function whyOf(found: StateAnswer, namespace: string, pod: string): WhyAnswer {
-  return found.kind === 'state' ? answerWhy(found.state, namespace, pod) : found;
 }
 
 /** The log has grown since the assignment, and whoever had the partition before may have read and checkpointed that already. */
@@ -229,6 +221,5 @@ export function createProcessor(options: ProcessorOptions, deps: ProcessorDeps):
     },
     status,
     state: (cluster) => stateAmong([...partitions.values()], cluster),
-    why: (cluster, ...pod) => whyOf(stateAmong([...partitions.values()], cluster), ...pod),
   };
 }

@@ -22,6 +22,23 @@ export type NoState =
 /** checkpointTimeMs: when the state was written, wall clock; undefined: it is the live one. Whoever asks must not change it. */
 export type StateAnswer = { readonly kind: 'state'; readonly state: ClusterState; readonly checkpointTimeMs: number | undefined } | NoState;
 
+/** An answer, and the state it comes from. */
+export interface Answered<T> {
+  readonly kind: 'answer';
+  readonly answer: T;
+  /** Stream time of the state, epoch ms; 0 before the first record. */
+  readonly asOfMs: number;
+  /** When a checkpoint was stored, wall clock; undefined for a live state. */
+  readonly checkpointTimeMs: number | undefined;
+}
+/** The state has no such pool, shape or pod; the reason says which. */
+export interface NotFound {
+  readonly kind: 'not_found';
+  readonly reason: string;
+}
+/** What comes of a question about a cluster. */
+export type Answer<T> = Answered<T> | NotFound | NoState;
+
 /** Finds the state of a cluster by its name. Rejects with StoreError. */
 export type FindState = (cluster: string) => Promise<StateAnswer>;
 

@@ -2,21 +2,16 @@
 import type { ClusterState } from './core/state.ts';
 import type { Why } from './core/why.ts';
 import { whyPod } from './core/why.ts';
-import type { CheckpointStatesDeps, CheckpointStatesOptions, FindState, NoState } from './states.ts';
-import { createCheckpointStates } from './states.ts';
-
-/** What can be said about a question. */
-export type WhyAnswer =
-  /** checkpointTimeMs: when the state was written, wall clock; undefined: it is the live one. */
-  { readonly kind: 'found'; readonly why: Why; readonly checkpointTimeMs: number | undefined } | { readonly kind: 'no_pod' } | NoState;
+import type { Answered, Answer, FindState, NotFound } from './states.ts';
 
 /** Asks about a pod, by name or uid, of a cluster by its name. Rejects with StoreError. */
-export type AskWhy = (cluster: string, namespace: string, pod: string) => Promise<WhyAnswer>;
+export type AskWhy = (cluster: string, namespace: string, pod: string) => Promise<Answer<Why>>;
 
 /** Answers from a state. A uid of another namespace is no pod of this one. */
-export function answerWhy(state: ClusterState, namespace: string, pod: string, checkpointTimeMs?: number): WhyAnswer {
+export function answerWhy(state: ClusterState, namespace: string, pod: string, checkpointTimeMs?: number): Answered<Why> | NotFound {
   const why = whyPod(state, namespace, pod);
-  return why === undefined || why.pod.namespace !== namespace ? { kind: 'no_pod' } : { kind: 'found', why, checkpointTimeMs };
+  if (why === undefined || why.pod.namespace !== namespace) return { kind: 'not_found', reason: `no pod ${namespace}/${pod} lives in the cluster` };
+  return { kind: 'answer', answer: why, asOfMs: state.meta.streamTimeMs, checkpointTimeMs };
 }
 
 /** Answers from the states that `find` finds. */
@@ -25,9 +20,4 @@ export function createWhy(find: FindState): AskWhy {
     const found = await find(cluster);
     return found.kind === 'state' ? answerWhy(found.state, namespace, pod, found.checkpointTimeMs) : found;
   };
-}
-
-/** Answers from the newest checkpoints in the store. Writes nothing. */
-export function createCheckpointWhy(deps: CheckpointStatesDeps, options: CheckpointStatesOptions = {}): AskWhy {
-  return createWhy(createCheckpointStates(deps, options));
 }

@@ -1,13 +1,13 @@
 /** What routes make of an answer that comes from the state of a cluster. */
 import { z } from 'zod';
-import type { Answered, CapacityAnswer } from '../../processor/capacity-questions.ts';
+import type { Answer, Answered } from '../../processor/states.ts';
 import { StoreError } from '../../sql/errors.ts';
 import { ApiError } from '../errors.ts';
 import { toApiError } from '../store.ts';
 import { formatOptionalTime, formatTime, optionalJsonTime } from '../time-range.ts';
 
 /** The answer itself. Throws ApiError: NOT_FOUND, STATE_UNAVAILABLE, or what the store failed with. */
-export async function expectAnswer<T>(asked: Promise<CapacityAnswer<T>> | undefined, what: string): Promise<Answered<T>> {
+export async function expectAnswer<T>(asked: Promise<Answer<T>> | undefined, what: string): Promise<Answered<T>> {
   if (asked === undefined) throw new ApiError('PODTRAIL_API_NOT_FOUND', 'this process has no state to ask');
   const answer = await asked.catch((error: unknown) => {
     throw error instanceof StoreError ? toApiError(what, error) : error;

@@ -11,11 +11,12 @@ import type { Backtest, BacktestCluster, BacktestIncident, BacktestRange, Compar
 import { compareIncidents, createBacktest, incidentOf, isActive, readStoredIncidents } from '../../processor/backtest.ts';
 import { readToEnd } from '../../processor/read-log.ts';
 import type { OpenClickHouse } from '../../sql/client.ts';
+import { assertSchema } from '../../sql/migrate.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { createProgress, formatTable, note, parseDuration, print } from '../output.ts';
-import { assertSchema, openStore } from '../parts.ts';
+import { openStore } from '../parts.ts';
 import { clusterName, readRecords } from './recordings.ts';
 
 type Format = 'table' | 'json' | 'ndjson';

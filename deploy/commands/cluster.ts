@@ -3,10 +3,11 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Command } from 'commander';
 import { claimName, forgetRows, forgetState } from '../../sql/forget.ts';
 import { storedIdentities } from '../../sql/generations.ts';
+import { assertSchema } from '../../sql/migrate.ts';
 import { readConfig } from '../begin.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { note } from '../output.ts';
-import { assertSchema, openStore } from '../parts.ts';
+import { openStore } from '../parts.ts';
 
 interface Options {
   readonly config?: string;
@@ -31,8 +32,8 @@ export function addClusterCommand(program: Command): void {
     });
 }
 
-async function withStore({ config: file, data }: Options, run: (client: ClickHouseClient) => Promise<void>): Promise<void> {
-  const store = await openStore(readConfig({ ...(file !== undefined && { config: file }), ...(data !== undefined && { data }) }));
+async function withStore(options: Options, run: (client: ClickHouseClient) => Promise<void>): Promise<void> {
+  const store = await openStore(readConfig(options));
   try {
     await assertSchema(store.client);
     await run(store.client);

@@ -3,11 +3,12 @@ import { type Command, Option } from 'commander';
 import { pino } from 'pino';
 import { reviveDeadLetter } from '../../processor/dead-letters.ts';
 import { readDeadLetters } from '../../sql/dead-letters.ts';
+import { assertSchema } from '../../sql/migrate.ts';
 import { apiUrlOption, getAll } from '../api-client.ts';
 import { readConfig } from '../begin.ts';
 import { EXIT } from '../errors.ts';
 import { formatTable, note, parseDuration, print } from '../output.ts';
-import { assertSchema, openChangeLog, openStore } from '../parts.ts';
+import { openChangeLog, openStore } from '../parts.ts';
 
 /** What the list prints of an item; the API's contract has more. */
 interface DeadLetterJson {
@@ -68,8 +69,9 @@ async function listDeadLetters({ url, since, output }: ListOptions): Promise<voi
   print(formatTable(['TIME', 'CLUSTER', 'PLACE', 'PART', 'CODE', 'REASON'], rows));
 }
 
-async function replayDeadLetters({ config: file, data, since, dryRun = false }: ReplayOptions): Promise<number> {
-  const config = readConfig({ ...(file !== undefined && { config: file }), ...(data !== undefined && { data }) });
+async function replayDeadLetters(options: ReplayOptions): Promise<number> {
+  const { since, dryRun = false } = options;
+  const config = readConfig(options);
   const sinceMs = Date.now() - parseDuration(since);
   const store = await openStore(config);
   try {

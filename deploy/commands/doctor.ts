@@ -9,13 +9,12 @@ import { type Finding, messageOf, warn } from '../doctor/finding.ts';
 import { checkDisk, checkNode } from '../doctor/runtime.ts';
 import { checkStore } from '../doctor/store.ts';
 import { EXIT } from '../errors.ts';
-import { print, printable } from '../output.ts';
+import { print, printable, repeatable } from '../output.ts';
 
 interface Options {
   readonly config?: string;
   readonly data?: string;
-  readonly cluster?: string[];
-  readonly output: string;
+  readonly cluster?: readonly string[];
 }
 
 /** Adds the command. `exit` is told 1 when something fails. */
@@ -25,10 +24,9 @@ export function addDoctorCommand(program: Command, exit: (code: number) => void)
     .description('check Node, disk, change log, store and clusters (versions, rights, clocks), and say what to fix; changes nothing')
     .option('--config <file>', 'YAML configuration')
     .option('--data <directory>', "standalone's data directory")
-    .option('--cluster <name[=context]>', 'check this cluster; repeatable', (value: string, all: string[] = []) => [...all, value])
-    .action(async ({ config: file, data, cluster }: Options) => {
-      const config = readConfig({ ...(file !== undefined && { config: file }), ...(data !== undefined && { data }) });
-      const findings = await diagnose(config, cluster ?? []);
+    .option('--cluster <name[=context]>', 'check this cluster; repeatable', repeatable)
+    .action(async (options: Options) => {
+      const findings = await diagnose(readConfig(options), options.cluster ?? []);
       for (const finding of findings) print(findingText(finding));
       exit(findings.some(({ status }) => status === 'fail') ? EXIT.failed : EXIT.ok);
     });

@@ -80,11 +80,11 @@ async function askRecording(file: string, pod: string, { namespace, cluster, at,
   const state = replay.state(uid);
   if (state === undefined) throw new CommandError(EXIT.badInput, at === undefined ? `${file} holds no records` : `${file} begins after ${at}`);
   const answer = answerWhy(state, namespace, pod);
-  if (answer.kind !== 'found') {
+  if (answer.kind === 'not_found') {
     const when = at === undefined ? `at the end of ${file}` : `at ${at}`;
     throw new CommandError(EXIT.refused, `no pod ${namespace}/${pod} lives ${when}${whenItLived(replay, namespace, pod)}`);
   }
-  return buildWhy(answer.why);
+  return buildWhy(answer);
 }
 
 function whenItLived(replay: Replay, namespace: string, pod: string): string {

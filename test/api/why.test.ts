@@ -8,8 +8,11 @@ import { whyResponse } from '../../api/routes/why/schema.ts';
 import { whyText } from '../../deploy/commands/why.ts';
 import type { ClusterRef } from '../../collector/change-record.ts';
 import { processorConfig } from '../../processor/config.ts';
-import type { WhyAnswer } from '../../processor/why.ts';
-import { createCheckpointWhy } from '../../processor/why.ts';
+import type { Answered } from '../../processor/states.ts';
+import { createCheckpointStates } from '../../processor/states.ts';
+import type { Why } from '../../processor/core/why.ts';
+import type { AskWhy } from '../../processor/why.ts';
+import { createWhy } from '../../processor/why.ts';
 import { StoreError } from '../../sql/errors.ts';
 import type { TestStore } from '../helpers/clickhouse.ts';
 import { openTestStore } from '../helpers/clickhouse.ts';
@@ -83,7 +86,7 @@ async function withApi<T>(why: ApiDeps['why'], use: (app: App, lines: string[]) 
     await app.close();
   }
 }
-const live: ApiDeps['why'] = async (...about) => run.processor.why(...about);
+const live = createWhy(async (cluster) => run.processor.state(cluster));
 const WEB = '/v1/why?cluster=test&namespace=shop&pod=web-1';
 
 describe('by the live state', () => {
@@ -137,10 +140,10 @@ describe('what cannot be answered', () => {
 });
 
 /** Waits for the checkpoint of all that the log holds: the round runs beside the batches. */
-async function checkpointed(ask: (cluster: string, namespace: string, pod: string) => Promise<WhyAnswer>, asOfMs: number): Promise<WhyAnswer> {
+async function checkpointed(ask: AskWhy, asOfMs: number): Promise<Answered<Why>> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const answer = await ask('test', 'shop', 'web-1');
-    if (answer.kind === 'found' && answer.why.asOfMs >= asOfMs) return answer;
+    if (answer.kind === 'answer' && answer.asOfMs >= asOfMs) return answer;
     await new Promise((done) => setTimeout(done, 25));
   }
   throw new Error('no checkpoint came');
@@ -164,25 +167,23 @@ describe('by the checkpoint', () => {
 
   test('says the same as the live state, and when it was stored', async () => {
     await run.processor.stop(); // its last checkpoint holds everything
-    const ask = createCheckpointWhy(deps(), { freshMs: 0 });
+    const ask = createWhy(createCheckpointStates(deps(), { freshMs: 0 }));
     const stored = await checkpointed(ask, START_MS + 20_000);
-    assert.equal(stored.kind, 'found');
-    if (stored.kind !== 'found') return;
     const { body } = await withApi(ask, (app) => get(app, WEB));
     assert.deepEqual([body.source, body.asOf], ['checkpoint', '2026-01-15T12:00:20.000Z']);
     assert.equal(body.checkpointTime, new Date(stored.checkpointTimeMs ?? 0).toISOString());
-    assert.deepEqual([body.scenarios[0].verdict, body.scenarios[0].opensInSeconds, body.scenarios.length], ['pending', 40, stored.why.scenarios.length]);
+    assert.deepEqual([body.scenarios[0].verdict, body.scenarios[0].opensInSeconds, body.scenarios.length], ['pending', 40, stored.answer.scenarios.length]);
   });
 
   test('tells an unknown cluster from an unknown pod', async () => {
-    const ask = createCheckpointWhy(deps());
+    const ask = createWhy(createCheckpointStates(deps()));
     assert.deepEqual(await ask('none', 'shop', 'web-1'), { kind: 'no_cluster' });
-    assert.deepEqual(await ask('test', 'shop', 'none'), { kind: 'no_pod' });
+    assert.deepEqual(await ask('test', 'shop', 'none'), { kind: 'not_found', reason: 'no pod shop/none lives in the cluster' });
   });
 
   test('refuses a state that is too large, and does not read it again for that', async () => {
     const { client, queries } = countingClient();
-    const ask = createCheckpointWhy({ client, log: silentLog }, { maxStateBytes: 100, freshMs: 0 });
+    const ask = createWhy(createCheckpointStates({ client, log: silentLog }, { maxStateBytes: 100, freshMs: 0 }));
     const first = await ask('test', 'shop', 'web-1');
     assert.equal(first.kind, 'unavailable');
     assert.match(first.kind === 'unavailable' ? first.reason : '', /larger than the 100 bytes/);
@@ -194,9 +195,9 @@ describe('by the checkpoint', () => {
   test('asks the store once for many questions at once, and again only when time has passed', async () => {
     let nowMs = 1_000_000;
     const { client, queries } = countingClient();
-    const ask = createCheckpointWhy({ client, log: silentLog, now: () => nowMs }, { freshMs: 5_000 });
+    const ask = createWhy(createCheckpointStates({ client, log: silentLog, now: () => nowMs }, { freshMs: 5_000 }));
     const answers = await Promise.all(Array.from({ length: 8 }, () => ask('test', 'shop', 'web-1')));
-    assert.deepEqual(new Set(answers.map(({ kind }) => kind)), new Set(['found']));
+    assert.deepEqual(new Set(answers.map(({ kind }) => kind)), new Set(['answer']));
     const restored = queries();
     nowMs += 4_999;
     await ask('test', 'shop', 'web-1');
@@ -207,9 +208,9 @@ describe('by the checkpoint', () => {
   });
 
   test('bounds the questions that wait', async () => {
-    const ask = createCheckpointWhy(deps(), { freshMs: 0 });
+    const ask = createWhy(createCheckpointStates(deps(), { freshMs: 0 }));
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask('test', 'shop', 'web-1')));
-    assert.equal(answers.filter(({ kind }) => kind === 'found').length, 16);
+    assert.equal(answers.filter(({ kind }) => kind === 'answer').length, 16);
     assert.equal(answers.filter((answer) => answer.kind === 'unavailable' && /waiting/.test(answer.reason)).length, 4);
   });
 
@@ -221,7 +222,7 @@ describe('by the checkpoint', () => {
     await second.reader.caughtUp();
     await second.processor.stop();
     await other.client.command({ query: 'TRUNCATE TABLE checkpoint_chunks' });
-    const answer = await createCheckpointWhy({ client: other.client, log: silentLog })('test', 'shop', 'web-1');
+    const answer = await createWhy(createCheckpointStates({ client: other.client, log: silentLog }))('test', 'shop', 'web-1');
     assert.equal(answer.kind, 'unavailable');
     assert.match(answer.kind === 'unavailable' ? answer.reason : '', /was just replaced; try again/);
     await other.close();

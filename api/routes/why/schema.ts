@@ -1,8 +1,10 @@
 /** What /v1/why takes and returns. */
 import { z } from 'zod';
 import type { Why } from '../../../processor/core/why.ts';
+import type { Answered } from '../../../processor/states.ts';
 import { formatOptionalTime, formatTime, jsonTime, optionalJsonTime } from '../../time-range.ts';
 import { clusterName } from '../params.ts';
+import { originOf, originShape } from '../state-answer.ts';
 
 export const whyQuery = z.strictObject({
   cluster: clusterName,
@@ -39,9 +41,7 @@ const scenarioSchema = z.object({
 export const whyResponse = z
   .object({
     cluster: z.string(),
-    asOf: optionalJsonTime.meta({ description: 'Time of the last record in the state that was asked; null before the first.' }),
-    source: z.enum(['live', 'checkpoint']).meta({ description: 'live: the state in this process. checkpoint: the last one that a processor stored.' }),
-    checkpointTime: optionalJsonTime.meta({ description: 'When the checkpoint was stored; null for a live answer.' }),
+    ...originShape,
     pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), status: z.string(), node: z.string() }),
     workload: z.object({ kind: z.string(), name: z.string() }),
     scenarios: z
@@ -74,14 +74,13 @@ function buildScenario({ evidence = [], ...scenario }: Why['scenarios'][number])
   };
 }
 
-/** An answer as it goes out. `checkpointTimeMs`: when the state was stored; undefined for a live one. */
-export function buildWhy(why: Why, checkpointTimeMs?: number): WhyJson {
+/** An answer as it goes out. */
+export function buildWhy(answered: Answered<Why>): WhyJson {
+  const why = answered.answer;
   const { cluster, pod, workload, disruption } = why;
   return {
     cluster,
-    asOf: formatOptionalTime(why.asOfMs),
-    source: checkpointTimeMs === undefined ? 'live' : 'checkpoint',
-    checkpointTime: checkpointTimeMs === undefined ? null : formatTime(checkpointTimeMs),
+    ...originOf(answered),
     pod: { ...pod },
     workload: { ...workload },
     scenarios: why.scenarios.map(buildScenario),
