@@ -3,10 +3,9 @@ import { z } from 'zod';
 import type { ResourcePrices } from '../../../processor/capacity/prices.ts';
 import { createCursorCodec, cutPage } from '../../paging.ts';
 import { problemResponses } from '../../problem.ts';
+import { buildBuckets } from '../../time-buckets.ts';
 import { formatTime, resolveRange } from '../../time-range.ts';
 import type { App, RouteDeps } from '../deps.ts';
-import { buildBuckets } from '../trends/route.ts';
-import { STEPS_MS } from '../trends/schema.ts';
 import { hourlyCost, pricesOf } from './cost.ts';
 import type { HistoryRow, SampleRow } from './rows.ts';
 import { historyQuery, LATEST_WITHIN_MS, latestQuery } from './rows.ts';
@@ -104,7 +103,7 @@ async function capacity(deps: RouteDeps, query: CapacityQuery, signal: AbortSign
 async function history(deps: RouteDeps, query: HistoryQuery, signal: AbortSignal): Promise<HistoryJson> {
   const { cluster, shape, step } = query;
   const pool = poolOf(query.pool);
-  const { startMs, stepMs, count } = buildBuckets(resolveRange(query, deps.config, deps.now()), STEPS_MS[step], deps.config);
+  const { startMs, stepMs, count } = buildBuckets(resolveRange(query, deps.config, deps.now()), step, deps.config);
   const rows = await deps.store.rows(historyQuery, { cluster, pool, shape, start: startMs, step: stepMs, count }, signal);
   const byBucket = new Map(rows.map((row) => [row.bucket, row]));
   const buckets = Array.from({ length: count }, (_, index) => index);

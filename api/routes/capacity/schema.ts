@@ -1,9 +1,9 @@
 /** What /v1/capacity and /v1/capacity/history take and return. */
 import { z } from 'zod';
 import { nextCursor, pageParams } from '../../paging.ts';
+import { stepParam } from '../../time-buckets.ts';
 import { jsonTime, rangeParams, timestamp } from '../../time-range.ts';
 import { clusterList, clusterName, textList } from '../params.ts';
-import { STEPS_MS } from '../trends/schema.ts';
 
 /** The whole cluster in a request, where '' cannot stand; no label value begins with a dash. Answers call it ''. */
 const WHOLE_CLUSTER = '-';
@@ -63,14 +63,12 @@ export type TrendPointJson = NonNullable<z.output<typeof trend>>;
 
 export const capacityResponse = z.object({ items: z.array(poolSchema), next: nextCursor }).meta({ id: 'CapacityList' });
 
-const STEPS = Object.keys(STEPS_MS) as [keyof typeof STEPS_MS, ...(keyof typeof STEPS_MS)[]];
-
 export const historyParams = z.strictObject({
   cluster: clusterName,
   pool: z.string().min(1).max(253).default(WHOLE_CLUSTER).meta({ description: 'Name of the pool; "-" is the whole cluster.' }),
   shape: z.string().max(256).default('').meta({ description: 'A shape of /v1/fragmentation; without it the pool itself.' }),
   ...rangeParams,
-  step: z.enum(STEPS).default('1h').meta({ description: 'Length of a bucket.' }),
+  step: stepParam,
 });
 export type HistoryQuery = z.output<typeof historyParams>;
 

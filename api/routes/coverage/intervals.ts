@@ -1,4 +1,5 @@
 /** Arithmetic of what podtrail could see: blind intervals of one (cluster, resource, scope), their complement, and shares of buckets. Pure. */
+import type { Buckets } from '../../time-buckets.ts';
 
 /** Half-open, epoch ms. */
 export interface Interval {
@@ -68,13 +69,6 @@ export function fillComplete(blind: readonly BlindInterval[], bounds: Interval):
   }
   if (doneMs < bounds.toMs) intervals.push({ fromMs: doneMs, toMs: bounds.toMs, state: 'complete', reason: '' });
   return intervals;
-}
-
-/** Equal, adjoining buckets: bucket i is [startMs + i · stepMs, startMs + (i + 1) · stepMs). */
-export interface Buckets {
-  readonly startMs: number;
-  readonly stepMs: number;
-  readonly count: number;
 }
 
 /**

@@ -9,7 +9,7 @@ import type { AdviceAbout, App, RouteDeps } from '../deps.ts';
 import type { HeadRow, MemberRow } from './rows.ts';
 import { buildIncident, buildMember, headRow, memberRow } from './rows.ts';
 import { composeStory, foldedEventRow, STORY_ENTRIES, timelineRow } from './story.ts';
-import type { IncidentDetailJson, IncidentFilters, IncidentJson } from './schema.ts';
+import type { IncidentDetailJson, IncidentJson, ListQuery } from './schema.ts';
 import { filterParams, listQuery, listResponse, oneParams, oneQuery, oneResponse } from './schema.ts';
 
 const list = defineQuery(import.meta.url, './list.sql', headRow);
@@ -49,13 +49,6 @@ async function membersOf(deps: RouteDeps, heads: readonly HeadRow[], each: numbe
     signal,
   );
   return groupRows(rows, (row) => `${row.cluster}/${row.incident_id}`);
-}
-
-interface ListQuery extends IncidentFilters {
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-  readonly limit: number;
-  readonly cursor?: string | undefined;
 }
 
 /** One page of incidents; `next` is null on the last. Used by the pods routes too. */

@@ -44,7 +44,8 @@ export const incidentFilters = {
 };
 
 export const listQuery = z.strictObject({ ...rangeParams, ...incidentFilters, ...pageParams });
-export type IncidentFilters = Pick<z.output<typeof listQuery>, keyof typeof incidentFilters>;
+export type ListQuery = z.output<typeof listQuery>;
+export type IncidentFilters = Pick<ListQuery, keyof typeof incidentFilters>;
 
 export const oneParams = z.strictObject({
   id: z

@@ -28,14 +28,7 @@ const atCursors = createCursorCodec('pods-at', z.tuple([z.string(), z.string(), 
 const changeCursors = createCursorCodec('pod-history', z.tuple([z.int(), z.string().regex(/^\d{1,19}$/)]));
 const findCursors = createCursorCodec('pods-find', z.tuple([z.int(), z.string(), z.string()]));
 
-interface AtQuery {
-  readonly at?: string | undefined;
-  readonly namespace: readonly string[];
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
-
-async function podsAtTime(deps: RouteDeps, cluster: string, query: AtQuery, signal: AbortSignal) {
+async function podsAtTime(deps: RouteDeps, cluster: string, query: schema.AtQuery, signal: AbortSignal) {
   const after = atCursors.decode({ ...query, cluster });
   const nowMs = deps.now();
   const atMs = after?.range.toMs ?? (query.at === undefined ? nowMs : Date.parse(query.at));
@@ -61,15 +54,7 @@ async function podsAtTime(deps: RouteDeps, cluster: string, query: AtQuery, sign
   };
 }
 
-interface HistoryQuery {
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
-
-async function history(deps: RouteDeps, pod: { readonly cluster: string; readonly uid: string }, query: HistoryQuery, signal: AbortSignal) {
+async function history(deps: RouteDeps, pod: { readonly cluster: string; readonly uid: string }, query: schema.HistoryQuery, signal: AbortSignal) {
   const scoped = { ...query, ...pod };
   const after = changeCursors.decode(scoped);
   const range = after?.range ?? resolveRange(query, deps.config, deps.now(), WEEK_HOURS);
@@ -96,17 +81,7 @@ async function history(deps: RouteDeps, pod: { readonly cluster: string; readonl
   };
 }
 
-interface FindQuery {
-  readonly name: readonly string[];
-  readonly namespace: readonly string[];
-  readonly cluster: readonly string[];
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
-
-async function findPods(deps: RouteDeps, query: FindQuery, signal: AbortSignal) {
+async function findPods(deps: RouteDeps, query: schema.FindQuery, signal: AbortSignal) {
   const after = findCursors.decode({ ...query });
   const range = after?.range ?? resolveRange(query, deps.config, deps.now(), WEEK_HOURS);
   const [after_created, after_cluster, after_uid] = after?.key ?? [FAR_FUTURE_MS, '', ''];

@@ -12,6 +12,7 @@ export const atQuery = z.strictObject({
   namespace: namespaceList,
   ...pageParams,
 });
+export type AtQuery = z.output<typeof atQuery>;
 
 export const podParams = z.strictObject({ cluster: clusterName, uid });
 export const historyQuery = z.strictObject({
@@ -25,6 +26,7 @@ export const historyQuery = z.strictObject({
     .meta({ description: 'Its namespace, if you know it: the answer is the same, and comes sooner.', examples: ['shop'] }),
   ...pageParams,
 });
+export type HistoryQuery = z.output<typeof historyQuery>;
 
 export const findQuery = z.strictObject({
   name: z
@@ -38,6 +40,7 @@ export const findQuery = z.strictObject({
   from: rangeParams.from.meta({ description: 'Start of the range, RFC 3339. Default: 7 days before `to`.', examples: ['2026-01-30T08:00:00Z'] }),
   ...pageParams,
 });
+export type FindQuery = z.output<typeof findQuery>;
 
 const podFields = {
   namespace: z.string(),

@@ -1,32 +1,20 @@
 /** GET /v1/trends. */
-import type { ApiConfig } from '../../config.ts';
-import { invalidParameter } from '../../errors.ts';
 import { problemResponses } from '../../problem.ts';
 import { defineQuery } from '../../store.ts';
-import type { TimeRange } from '../../time-range.ts';
+import type { Buckets } from '../../time-buckets.ts';
+import { buildBuckets } from '../../time-buckets.ts';
 import { formatTime, resolveRange } from '../../time-range.ts';
-import type { Buckets } from '../coverage/intervals.ts';
 import { sharesOf } from '../coverage/intervals.ts';
 import type { Ledger } from '../coverage/ledger.ts';
 import { podsLedgers } from '../coverage/ledger.ts';
 import type { App, RouteDeps } from '../deps.ts';
 import { filterParams } from '../incidents/schema.ts';
 import type { BucketRow, Measure, SeriesJson, TrendJson, TrendQuery } from './schema.ts';
-import { bucketRow, MEASURES, STEPS_MS, trendQuery, trendResponse } from './schema.ts';
+import { bucketRow, MEASURES, trendQuery, trendResponse } from './schema.ts';
 
 const bucketsQuery = defineQuery(import.meta.url, './buckets.sql', bucketRow);
 
 const MINUTE_MS = 60_000;
-
-/** The buckets that cover a range, at whole multiples of the step. Throws INVALID_RANGE where there are more than configured. */
-export function buildBuckets(range: TimeRange, stepMs: number, config: Pick<ApiConfig, 'maxTrendBuckets'>): Buckets {
-  const startMs = Math.floor(range.fromMs / stepMs) * stepMs;
-  const count = Math.max(1, Math.ceil((range.toMs - startMs) / stepMs));
-  if (count > config.maxTrendBuckets) {
-    throw invalidParameter('step', `gives ${count} buckets, more than ${config.maxTrendBuckets}; take a longer step`, 'PODTRAIL_API_INVALID_RANGE');
-  }
-  return { startMs, stepMs, count };
-}
 
 function measure(row: BucketRow | undefined, name: Measure): number | null {
   switch (name) {
@@ -97,7 +85,7 @@ async function readGroups(deps: RouteDeps, query: TrendQuery, buckets: Buckets, 
 
 async function trend(deps: RouteDeps, query: TrendQuery, signal: AbortSignal): Promise<TrendJson> {
   const nowMs = deps.now();
-  const buckets = buildBuckets(resolveRange(query, deps.config, nowMs), STEPS_MS[query.step], deps.config);
+  const buckets = buildBuckets(resolveRange(query, deps.config, nowMs), query.step, deps.config);
   const { startMs, stepMs, count } = buckets;
   const endMs = startMs + count * stepMs;
   const [ledgers, { groups, rows }] = await Promise.all([

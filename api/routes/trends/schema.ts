@@ -1,36 +1,18 @@
 /** What the trend route takes and returns. */
 import { z } from 'zod';
 import { epochMs, integer } from '../../store.ts';
+import { stepParam } from '../../time-buckets.ts';
 import { jsonTime, rangeParams } from '../../time-range.ts';
 import { incidentFilters } from '../incidents/schema.ts';
 
-const MINUTE_MS = 60_000;
-/** Steps divide a day, so that buckets begin at full UTC hours and days. */
-export const STEPS_MS = {
-  '5m': 5 * MINUTE_MS,
-  '10m': 10 * MINUTE_MS,
-  '15m': 15 * MINUTE_MS,
-  '30m': 30 * MINUTE_MS,
-  '1h': 60 * MINUTE_MS,
-  '2h': 120 * MINUTE_MS,
-  '3h': 180 * MINUTE_MS,
-  '6h': 360 * MINUTE_MS,
-  '12h': 720 * MINUTE_MS,
-  '1d': 1_440 * MINUTE_MS,
-} as const;
-type Step = keyof typeof STEPS_MS;
-
 export const MEASURES = ['opened', 'active', 'affectedPods', 'incidentMinutes', 'mttrSeconds'] as const;
 export type Measure = (typeof MEASURES)[number];
-export const DIMENSIONS = ['none', 'cluster', 'namespace', 'scenario', 'cause', 'severity', 'workload', 'image', 'registry', 'node'] as const;
+const DIMENSIONS = ['none', 'cluster', 'namespace', 'scenario', 'cause', 'severity', 'workload', 'image', 'registry', 'node'] as const;
 
 export const trendQuery = z.strictObject({
   ...rangeParams,
   ...incidentFilters,
-  step: z
-    .enum(Object.keys(STEPS_MS) as [Step, ...Step[]])
-    .default('1h')
-    .meta({ description: 'Length of a bucket; buckets begin at whole multiples of it in UTC.' }),
+  step: stepParam,
   groupBy: z.enum(DIMENSIONS).default('none').meta({ description: 'Dimension to group by.' }),
   top: z.coerce
     .number({ error: 'expected a number from 1 to 50' })
