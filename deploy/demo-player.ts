@@ -1,6 +1,6 @@
 /**
  * Plays a recording into the change log as if it happened now: its first part at once, so that there is something to see, the rest in
- * its own pace, and then heartbeats of a cluster in which nothing changes any more.
+ * its own pace or faster, and then heartbeats of a cluster in which nothing changes any more.
  */
 import type { Logger } from 'pino';
 import type { ChangeLogWriter } from '../collector/change-log/change-log.ts';
@@ -18,7 +18,7 @@ export interface DemoPlayer {
   stop(): Promise<void>;
 }
 
-/** Creates the player. `speed` is recorded seconds a second, for the part that is still to come. */
+/** Creates the player. `speed` is recorded seconds a second, at least 1, for the part that is still to come. */
 export function createDemoPlayer(
   options: { readonly file: string; readonly speed: number; readonly cluster: string },
   deps: { readonly writer: ChangeLogWriter; readonly log: Logger },
@@ -36,14 +36,11 @@ export function createDemoPlayer(
   };
   return {
     async start() {
-      const { records, startMs, endMs } = await loadShifted(options.file, options.cluster);
-      const nowMs = startMs + (endMs - startMs) * PAST_SHARE;
-      const future = records.findIndex((record) => record.t > nowMs);
-      const split = future < 0 ? records.length : future;
-      await append(records.slice(0, split));
-      playing = play(records.slice(split), Date.now(), options.speed, append, controller.signal).catch((error: unknown) =>
-        deps.log.error({ err: error }, 'demo stopped'),
-      );
+      const { past, future, splitMs } = await loadShifted(options.file, options.cluster, options.speed);
+      await append(past);
+      const startedMs = Date.now();
+      const dueMs = (record: ChangeRecord): number => startedMs + (record.t - splitMs) / options.speed;
+      playing = play(future, dueMs, append, controller.signal).catch((error: unknown) => deps.log.error({ err: error }, 'demo stopped'));
     },
     async stop() {
       controller.abort();
@@ -52,29 +49,39 @@ export function createDemoPlayer(
   };
 }
 
-async function loadShifted(file: string, cluster: string): Promise<{ readonly records: ChangeRecord[]; readonly startMs: number; readonly endMs: number }> {
+/**
+ * Both parts with their times shifted so that the end of the recording is now when it is played: until then a faster pace than the
+ * clock's begins as far behind it as it catches up, and nothing ever happens in the future.
+ */
+async function loadShifted(
+  file: string,
+  cluster: string,
+  speed: number,
+): Promise<{ readonly past: ChangeRecord[]; readonly future: ChangeRecord[]; readonly splitMs: number }> {
   const lines = [];
   for await (const line of readRecording(file)) lines.push(line);
   const firstMs = lines[0]?.t ?? 0;
   const lastMs = lines.at(-1)?.t ?? 0;
-  const shiftMs = Math.round((Date.now() - (firstMs + (lastMs - firstMs) * PAST_SHARE)) / 1_000) * 1_000;
+  const aheadMs = (lastMs - firstMs) * (1 - PAST_SHARE);
+  const shiftMs = Math.floor((Date.now() + aheadMs / speed - lastMs) / 1_000) * 1_000;
+  const splitMs = lastMs + shiftMs - aheadMs;
   const encoder = createRecordingEncoder({ cluster: { name: cluster }, shiftMs });
   const records = lines.flatMap((line) => encoder.push(line));
   // Its own end would say that the collector stopped; this one goes on.
   records.push(...encoder.end().filter((record) => record.type !== 'SESSION_END'));
-  return { records, startMs: firstMs + shiftMs, endMs: lastMs + shiftMs };
+  const first = records.findIndex((record) => record.t > splitMs);
+  const split = first < 0 ? records.length : first;
+  return { past: records.slice(0, split), future: records.slice(split), splitMs };
 }
 
 async function play(
   records: readonly ChangeRecord[],
-  startedMs: number,
-  speed: number,
+  dueMs: (record: ChangeRecord) => number,
   append: (records: readonly ChangeRecord[]) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const firstMs = records[0]?.t ?? startedMs;
   for (const record of records) {
-    if (!(await pause(startedMs + (record.t - firstMs) / speed - Date.now(), signal))) return;
+    if (!(await pause(dueMs(record) - Date.now(), signal))) return;
     await append([record]);
   }
   const last = records.findLast((record) => record.type === 'HEARTBEAT');

@@ -12,6 +12,8 @@ import { CommandError, EXIT } from './errors.ts';
 import { note } from './output.ts';
 import { migrateStore, openChangeLog, openStore, startApi, startCollector, startProcessor } from './parts.ts';
 
+/** Longer than the part of the recording that is still to come. */
+const MAX_SILENT_SECONDS = 3_600;
 const DEMO_FILE = fileURLToPath(new URL('demo/demo.ndjson.gz', import.meta.url));
 
 export interface StandaloneOptions extends CollectOptions, ListenOptions {
@@ -44,7 +46,7 @@ async function runDemo(given: Config, options: StandaloneOptions): Promise<numbe
   return run(context, [], options);
 }
 
-/** A demo never writes into the change log and the store of real clusters. */
+/** A demo never writes into the change log and the store of real clusters. At a faster pace it begins behind the clock, which is no silence. */
 function demoConfig(config: Config, directory: string): Config {
   const { url: _, ...store } = config.store;
   return {
@@ -52,6 +54,7 @@ function demoConfig(config: Config, directory: string): Config {
     dataDirectory: directory,
     changeLog: changeLogConfig.parse({ kind: 'embedded', directory: join(directory, 'change-log') }),
     store: { ...store, directory: join(directory, 'store') },
+    api: { ...config.api, silentAfterSeconds: MAX_SILENT_SECONDS },
   };
 }
 

@@ -41,7 +41,7 @@ export function addBacktestCommand(program: Command): void {
     .option('--config <file>', 'YAML configuration with the rules to try, and where the change log and the store are')
     .option('--data <directory>', 'where standalone keeps its data, if not where the configuration says')
     .option('--recording <file...>', 'compare over these recordings with what the default rules tell')
-    .addOption(new Option('--format <format>', 'how to print').choices(['table', 'json', 'ndjson']).default('table'))
+    .addOption(new Option('-o, --format <format>', 'how to print').choices(['table', 'json', 'ndjson']).default('table'))
     .action(runBacktest);
 }
 

@@ -20,7 +20,7 @@ export function addExplainCommand(program: Command): void {
   program
     .command('explain [file]')
     .description('explain what is wrong with each pod of `kubectl get pods,events[,nodes,…] -o json|yaml` (file, or - for standard input)')
-    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json', 'ndjson']).default('text'))
+    .addOption(new Option('-o, --format <format>', 'how to print').choices(['text', 'json', 'ndjson']).default('text'))
     .addOption(new Option('--lang <language>', 'language of titles and advice').choices(['en', 'zh']).default('en'))
     .option('--at <time>', 'when the list was taken, RFC 3339; by default the newest time in it, if that is more than 10 min ago')
     .action(async (file: string | undefined, options: Options) => {

@@ -49,7 +49,9 @@ export function addPrecheckCommand(program: Command, exit: (code: number) => voi
     .option('--replicas <number>', 'replicas of every workload, instead of those it names', parseReplicas)
     .option('-n, --namespace <namespace>', 'of objects that name none (default: default)')
     .addOption(new Option('--fail-on <status>', 'the mildest status that fails').choices(['fail', 'warn']).default('fail'))
-    .addOption(new Option('--format <format>', 'how to print; ndjson is for scheduling cases').choices(['text', 'json', 'markdown', 'ndjson']).default('text'))
+    .addOption(
+      new Option('-o, --format <format>', 'how to print; ndjson is for scheduling cases').choices(['text', 'json', 'markdown', 'ndjson']).default('text'),
+    )
     .option('--config <file>', 'YAML configuration')
     .option('--scheduling-cases <file>', 'answer recorded scheduling cases instead (.ndjson, .ndjson.gz, or - for standard input)')
     .action(async (options: PrecheckOptions) => {

@@ -32,7 +32,7 @@ export function addRecordingCommands(program: Command): void {
     .description(
       'run recordings (.ndjson, .ndjson.gz, - for standard input) through the rules and print their incidents; those of one cluster in the order of time',
     )
-    .addOption(new Option('--format <format>', 'how to print').choices(['table', 'json', 'ndjson']).default('table'))
+    .addOption(new Option('-o, --format <format>', 'how to print').choices(['table', 'json', 'ndjson']).default('table'))
     .option('--cluster-name <name>', 'what the cluster is called (default: the name of the file)')
     .option('--config <file>', 'YAML configuration; its rules apply')
     .action(runReplay);

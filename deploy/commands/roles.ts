@@ -23,7 +23,7 @@ export function addRoleCommands(program: Command, exit: (code: number) => void):
   listening(collecting(program.command('standalone', { isDefault: true })))
     .description('everything in one process on embedded parts: collector, change log, processor, store, API (default)')
     .option('--demo', 'play the bundled recording instead of collecting a cluster')
-    .addOption(new Option('--speed <factor>', 'pace of the demo').default(1).argParser(parseSpeed))
+    .addOption(new Option('--speed <factor>', 'pace of the demo, 1 to 1000 times its own').default(1).argParser(parseSpeed))
     .option('--data <directory>', 'where to keep data (default: data, or data-demo)')
     .option(...NEW_LOG)
     .action(async (options: StandaloneOptions) => exit(await (await import('../standalone.ts')).runStandalone(options)));
@@ -49,6 +49,6 @@ function parsePort(text: string): number {
 
 function parseSpeed(text: string): number {
   const speed = Number(text);
-  if (!(speed > 0 && speed <= 1_000)) throw new InvalidArgumentError('Expected a number above 0, at most 1000.');
+  if (!(speed >= 1 && speed <= 1_000)) throw new InvalidArgumentError('Expected a number from 1 to 1000.');
   return speed;
 }
