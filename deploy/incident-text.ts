@@ -10,24 +10,55 @@ export type IncidentLine = Pick<
 
 /** Characters of an id in lists: enough to be unique among millions. */
 export const SHORT_ID = 12;
+/** Characters of a summary in a list: at most, and at least for a column of its own. */
 const SUMMARY_WIDTH = 80;
+const LEAST_SUMMARY_WIDTH = 40;
 
-/** Rows of incidents; `nowMs` is what ages count from. */
-export function incidentTable(incidents: readonly IncidentLine[], wide: boolean, nowMs: number): string {
-  const header = ['ID', 'AGE', 'CLUSTER', 'STATE', 'SCENARIO', 'CAUSE', 'SUBJECT', ...(wide ? ['SEVERITY'] : []), 'SUMMARY'];
+/**
+ * Rows of incidents; `nowMs` is what ages count from. A terminal that has too few `columns` for a line an incident gets two; `wide` cuts
+ * nothing.
+ */
+export function incidentTable(incidents: readonly IncidentLine[], wide: boolean, nowMs: number, columns = Number.POSITIVE_INFINITY): string {
+  const header = ['ID', 'AGE', 'CLUSTER', 'STATE', 'SCENARIO', 'CAUSE', 'SUBJECT', ...(wide ? ['SEVERITY'] : [])];
   const rows = incidents.map((incident) => [
-    incident.id.slice(0, SHORT_ID),
-    formatDuration(nowMs - Date.parse(incident.openedTime)),
-    incident.cluster,
-    stateOf(incident),
+    ...headCells(incident, nowMs),
     incident.scenario,
     causeOf(incident),
     subjectOf(incident),
     ...(wide ? [incident.severity] : []),
-    wide || incident.summary.length <= SUMMARY_WIDTH ? incident.summary : `${incident.summary.slice(0, SUMMARY_WIDTH - 1)}…`,
   ]);
-  return formatTable(header, rows);
+  const room = wide
+    ? Number.POSITIVE_INFINITY
+    : columns -
+      2 -
+      Math.max(
+        ...formatTable(header, rows)
+          .split('\n')
+          .map((line) => line.length),
+      );
+  if (room < LEAST_SUMMARY_WIDTH) return narrowTable(incidents, nowMs, columns);
+  const width = wide ? Number.POSITIVE_INFINITY : Math.min(room, SUMMARY_WIDTH);
+  return formatTable(
+    [...header, 'SUMMARY'],
+    rows.map((cells, index) => [...cells, cut(incidents[index]?.summary ?? '', width)]),
+  );
 }
+
+/** Of each incident a line, and below it what it is about in words. */
+function narrowTable(incidents: readonly IncidentLine[], nowMs: number, columns: number): string {
+  const rows = incidents.map((incident) => [...headCells(incident, nowMs), causeOf(incident)]);
+  const [head = '', ...lines] = formatTable(['ID', 'AGE', 'CLUSTER', 'STATE', 'CAUSE'], rows).split('\n');
+  const pairs = lines.flatMap((line, index) => [line, `  ${printable(incidents[index]?.summary ?? '')}`]);
+  return [head, ...pairs].map((line) => cut(line, columns)).join('\n');
+}
+
+const headCells = (incident: IncidentLine, nowMs: number): string[] => [
+  incident.id.slice(0, SHORT_ID),
+  formatDuration(nowMs - Date.parse(incident.openedTime)),
+  incident.cluster,
+  stateOf(incident),
+];
+const cut = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`);
 
 const stateOf = ({ state, resolution }: IncidentLine): string => (state === 'resolved' ? (resolution ?? state) : state);
 const causeOf = ({ cause, detail }: IncidentLine): string => (detail === '' ? cause : `${cause} (${detail})`);
@@ -50,7 +81,7 @@ export function incidentText(incident: IncidentDetailJson, nowMs: number): strin
     )}`,
     `Pods (${podCount}${members.length < podCount ? `, the first ${members.length}` : ''})\n${formatTable(
       ['POD', 'STATE', 'SINCE', 'NODE'],
-      members.map((member) => [`${member.namespace}/${member.name}`, member.state, member.firstTime, member.node]),
+      members.map((member) => [`${member.namespace}/${member.name}`, member.state, toSeconds(member.firstTime), member.node]),
     )}`,
   ];
   return sections.join('\n\n');
@@ -67,7 +98,7 @@ function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
     `Cause     ${incident.scenario}/${causeOf(incident)}: ${notes}`,
     `Subject   ${subjectOf(incident)} in cluster ${incident.cluster}`,
     `State     ${stateOf(incident)}; opened ${openedTime}, ${resolvedTime === null ? `${age} ago` : `resolved ${resolvedTime}, after ${age}`}`,
-    ...(impact === null ? [] : [`Impact    ${impact.affected} ${impact.affected === 1 ? 'pod' : 'pods'} affected, ${impact.ready} of ${impact.desired} ready`]),
+    ...(impact === null ? [] : [`Impact    ${impactOf(impact)}`]),
     `Change    ${text === undefined ? 'none found just before' : `${text}, ${formatDuration((secondsBefore ?? 0) * 1_000)} before (${sure})`}`,
     ...(supersededBy === null ? [] : [`Because   of incident ${supersededBy}`]),
     ...(parent === null ? [] : [`Part of   incident ${parent}`]),
@@ -75,7 +106,14 @@ function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
   ];
 }
 
+/** A bare pod has no replicas. */
+function impactOf({ affected, ready, desired }: NonNullable<IncidentDetailJson['impact']>): string {
+  return `${affected} ${affected === 1 ? 'pod' : 'pods'} affected${desired === 0 ? '' : `, ${ready} of ${desired} ready`}`;
+}
+
 const COUNTED_IN_TEXT = new Set(['member', 'rest']);
+
+const toSeconds = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
 
 /** `2026-01-15T12:00:30Z  -30s  warning  Pod web-1: BackOff: … (×14 in 5m)`; the second column counts from the opening. */
 function storyLine({ time, until, kind, text, count }: IncidentDetailJson['timeline'][number], openedMs: number): string[] {
@@ -83,7 +121,7 @@ function storyLine({ time, until, kind, text, count }: IncidentDetailJson['timel
   const after = timeMs <= openedMs - 500 ? `-${formatDuration(openedMs - timeMs)}` : formatDuration(timeMs - openedMs);
   const times = COUNTED_IN_TEXT.has(kind) || count === 1 ? '' : `×${count}`;
   const span = until === null || Date.parse(until) - timeMs < 1_000 ? '' : `${times === '' ? '' : ' '}in ${formatDuration(Date.parse(until) - timeMs)}`;
-  return [time.replace(/\.\d+Z$/, 'Z'), after, kind, times + span === '' ? text : `${text} (${times}${span})`];
+  return [toSeconds(time), after, kind, times + span === '' ? text : `${text} (${times}${span})`];
 }
 
 /** Title, explanation and numbered steps with their commands, indented by two. */

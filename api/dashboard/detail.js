@@ -1,6 +1,6 @@
-// One incident: facts, what happened, evidence, pods, and what to do.
+// One incident: facts, what changed before, what to do, what happened, evidence and pods.
 // @ts-check
-import { clock, element, impactText, lasted, scenarioName, statePill, subjectName, tableOf, timeElement, words } from './format.js';
+import { clock, duration, element, impactText, lasted, scenarioName, statePill, subjectName, tableOf, timeElement, timeOfDay, words } from './format.js';
 
 /** @typedef {import('./format.js').Json} Json */
 
@@ -40,18 +40,35 @@ function facts(detail) {
   return list;
 }
 
+/** What changed, how long before the first symptom, and the fields that differ. @param {Json} change */
+function changeParts(change) {
+  const when = `${duration(change['secondsBefore'] * 1_000)} before the first symptom (${change['confidence']})`;
+  const rows = (change['diff'] ?? []).map((/** @type {Json} */ field) =>
+    element('tr', {}, ...['path', 'before', 'after'].map((key) => element('td', {}, element('code', {}, field[key] || '–')))),
+  );
+  return [
+    element('p', {}, change['text'], ' ', element('span', { class: 'quiet' }, when)),
+    ...(rows.length === 0 ? [] : [tableOf(['Field', 'Before', 'After'], rows)]),
+  ];
+}
+
 /** @param {Json[]} evidence */
 function evidenceTable(evidence) {
   const rows = evidence.map((item) =>
     element(
       'tr',
       {},
-      element('td', {}, item['object'], element('div', { class: 'quiet' }, element('code', {}, item['path']))),
+      element(
+        'td',
+        {},
+        item['object'],
+        element('div', { class: 'quiet' }, element('code', {}, item['path'])),
+        item['time'] === null ? null : element('div', { class: 'quiet' }, timeElement(item['time'])),
+      ),
       element('td', {}, element('code', {}, item['value'])),
-      element('td', {}, timeElement(item['time'])),
     ),
   );
-  return tableOf(['Where', 'What it said', 'When'], rows);
+  return tableOf(['Where', 'What it said'], rows);
 }
 
 /** @param {Json} detail */
@@ -65,12 +82,15 @@ function memberParts(detail) {
   return [tableOf(['Pod', 'State', 'Since'], rows), ...(left > 0 ? [element('p', { class: 'quiet' }, `and ${left} more`)] : [])];
 }
 
-/** @param {Json[]} timeline */
-function story(timeline) {
+/** Of another day than the incident began on, with the date. @param {string} time @param {string} opened */
+const storyClock = (time, opened) => (new Date(time).toDateString() === new Date(opened).toDateString() ? timeOfDay(time) : clock(time));
+
+/** @param {Json[]} timeline @param {string} opened */
+function story(timeline, opened) {
   const entries = timeline.map((entry) => {
-    const time = element('time', { datetime: entry['time'], class: 'quiet' }, clock(entry['time']));
+    const time = element('time', { datetime: entry['time'], title: clock(entry['time']), class: 'quiet' }, storyClock(entry['time'], opened));
     const many = entry['count'] === 1 || entry['kind'] === 'rest' || entry['kind'] === 'member' ? '' : ` ×${entry['count']}`;
-    const until = entry['until'] === null ? '' : ` until ${clock(entry['until'])}`;
+    const until = entry['until'] === null ? '' : ` until ${storyClock(entry['until'], opened)}`;
     const often = many + until === '' ? null : element('span', { class: 'quiet' }, many + until);
     return element('li', {}, time, element('span', {}, entry['text'], often));
   });
@@ -120,11 +140,11 @@ export function drawDetail(detail, focus) {
     statePill(detail),
     element('p', {}, detail['summary']),
     facts(detail),
-    ...(change === null ? [] : section('What changed just before', element('pre', {}, JSON.stringify(change, null, 2)))),
-    ...section('What happened', story(detail['timeline'])),
+    ...(change === null ? [] : section('What changed just before', ...changeParts(change))),
+    ...(advice === null ? [] : section(`What to do: ${advice['title']}`, ...adviceParts(advice))),
+    ...section('What happened', story(detail['timeline'], detail['openedTime'])),
     ...section('Evidence', evidenceTable(detail['evidence'])),
     ...section(`Pods (${detail['podCount']})`, ...memberParts(detail)),
-    ...(advice === null ? [] : section(`What to do: ${advice['title']}`, ...adviceParts(advice))),
   ];
   show(parts, focus);
 }

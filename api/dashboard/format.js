@@ -83,6 +83,9 @@ export const ago = (time, nowMs = Date.now()) => `${duration(nowMs - Date.parse(
 /** In the reader's own zone and style. @param {string} time */
 export const clock = (time) => new Date(time).toLocaleString();
 
+/** Likewise, without the date. @param {string} time */
+export const timeOfDay = (time) => new Date(time).toLocaleTimeString();
+
 /** How long an incident lasted, or lasts by now. @param {Json} item @param {number} nowMs */
 export const lasted = (item, nowMs = Date.now()) =>
   duration((item['resolvedTime'] === null ? nowMs : Date.parse(item['resolvedTime'])) - Date.parse(item['openedTime']));

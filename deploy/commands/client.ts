@@ -121,7 +121,7 @@ function printIncidents(incidents: readonly IncidentJson[], output: Output, with
     return;
   }
   if (incidents.length === 0) return note('no incidents');
-  const text = incidentTable(incidents, output === 'wide', Date.now());
+  const text = incidentTable(incidents, output === 'wide', Date.now(), process.stdout.columns);
   print(withHeader ? text : text.slice(text.indexOf('\n') + 1));
 }
 

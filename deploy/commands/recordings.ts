@@ -115,7 +115,7 @@ function printIncidents(incidents: readonly IncidentJson[], format: ReplayOption
   else if (format === 'ndjson') for (const incident of incidents) print(JSON.stringify(incident));
   else if (incidents.length === 0) note('no incidents');
   // Ages count from the end of what was recorded.
-  else print(incidentTable(incidents, false, Math.max(...incidents.map((i) => Date.parse(i.updatedTime)))));
+  else print(incidentTable(incidents, false, Math.max(...incidents.map((i) => Date.parse(i.updatedTime))), process.stdout.columns));
 }
 
 async function runRecord(options: RecordOptions): Promise<void> {

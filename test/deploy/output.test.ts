@@ -82,6 +82,19 @@ test('a list of incidents shows how each ended, its detail, and the beginning of
   );
 });
 
+test('a terminal without room for a line an incident gets two, cut at its edge', () => {
+  const lines = (columns: number): string[] => incidentTable([INCIDENT], false, NOW_MS, columns).split('\n');
+  const row = '0123456789ab  5m   prod     open   oom_killed  container_limit  Deployment/shop/cart/app  ';
+  assert.equal(lines(row.length + 40)[1], `${row}${'x'.repeat(39)}…`);
+  const narrow = (columns: number) => [
+    'ID            AGE  CLUSTER  STATE  CAUSE',
+    '0123456789ab  5m   prod     open   container_limit',
+    `  ${'x'.repeat(columns - 3)}…`,
+  ];
+  assert.deepEqual(lines(row.length + 39).slice(0, 2), narrow(80).slice(0, 2));
+  assert.deepEqual(lines(80), narrow(80));
+});
+
 test('wide, it adds the severity and cuts nothing', () => {
   const [head = '', line = ''] = incidentTable([INCIDENT], true, NOW_MS).split('\n');
   assert.match(head, /SEVERITY +SUMMARY$/);

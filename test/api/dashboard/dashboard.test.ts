@@ -104,12 +104,11 @@ describe('the words of the page', async () => {
     [59_500, '1 min'],
     [HOUR - MINUTE, '59 min'],
     [HOUR, '1 h'],
-    [25 * HOUR - 1_000, '1 d'],
     [HOUR + 5 * MINUTE, '1 h 5 min'],
     [24 * HOUR, '1 d'],
     [50 * HOUR, '2 d 2 h'],
   ];
-  for (const [ms, want] of durations.filter(([, text]) => text !== '1 d')) test(`${ms} ms is ${want}`, () => assert.equal(format.duration(ms), want));
+  for (const [ms, want] of durations) test(`${ms} ms is ${want}`, () => assert.equal(format.duration(ms), want));
 
   test('times are told from now, and what lasts lasts until now', () => {
     assert.equal(format.ago('2026-01-31T11:00:00Z', NOW), '1 h ago');
