@@ -8,7 +8,7 @@ import { type ClusterCollector, type ClusterStatus, createClusterCollector } fro
 import { createIdentityRegistry } from './cluster-identity.ts';
 import type { CollectorConfig } from './config.ts';
 import { createKubeConfigSource, type KubeConfigSource } from './kubeconfig.ts';
-import { LOOP_TIMING, type Timing } from './loop.ts';
+import { loopTiming, type Timing } from './loop.ts';
 import { createCollectorMetrics, type WatchAge } from './metrics.ts';
 import { sleep } from './pacing.ts';
 import { createSpecMemory } from './spec-memory.ts';
@@ -57,7 +57,7 @@ export function createCollector(options: CollectorOptions, deps: CollectorDeps):
   const controller = new AbortController();
   setMaxListeners(0, controller.signal); // every cluster listens
   const timing: Timing = {
-    ...LOOP_TIMING,
+    ...loopTiming(config.watchStallSeconds),
     deniedRetryMs: config.deniedRetrySeconds * 1_000,
     fullSnapshotIntervalMs: options.fullSnapshotIntervalMs,
     ...options.timing,

@@ -51,7 +51,7 @@ export const collectorConfig = z.strictObject({
     .min(75)
     .max(3_600)
     .default(150)
-    .describe('A watch without a byte for this long is a dead connection, s; bookmarks come about every 60 s'),
+    .describe('A watch without a byte for this long is a dead connection, s; until a bookmark came, watches are asked for less'),
   deniedRetrySeconds: z
     .number()
     .int()

@@ -9,13 +9,20 @@ import { type Backoff, backoffMs, sleep } from './pacing.ts';
 import type { Session } from './session.ts';
 import type { SpecMemory } from './spec-memory.ts';
 
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** Pace of a loop. */
 export interface Timing {
   readonly backoff: Backoff;
   /** Between the starts of two requests of one loop, ms, but for the pages of a list and the first watch after it. */
   readonly requestIntervalMs: number;
   /** Bounds of a watch's length, s; each watch draws its own, so that they do not all end together. client-go: 5 to 10 min. */
-  readonly watchSeconds: { readonly min: number; readonly max: number };
+  readonly watchSeconds: Bounds;
+  /** Likewise where bookmarks may not come: such a watch has to end before its silence looks like that of a dead connection. */
+  readonly unmarkedWatchSeconds: Bounds;
   /** A watch that ends sooner, without a line, is empty: the answer to a version that is too old, on some servers (performance.md §1.4). */
   readonly emptyWatchMs: number;
   /** Pause after a refusal by RBAC, or of a resource that is not served, ms. */
@@ -24,8 +31,7 @@ export interface Timing {
   readonly fullSnapshotIntervalMs: number;
 }
 
-/** Pace against a real API server, but for what is configured. */
-export const LOOP_TIMING = {
+const LOOP_TIMING = {
   backoff: { minMs: 1_000, maxMs: 30_000 },
   requestIntervalMs: 1_000,
   watchSeconds: { min: 240, max: 360 },
@@ -94,6 +100,12 @@ export interface Loop {
   troubleMs: number;
   /** When an unabbreviated snapshot is due, monotonic ms. */
   fullDueMs: number;
+}
+
+/** Pace against a real API server where a watch without a byte for this long is dead. */
+export function loopTiming(watchStallSeconds: number): typeof LOOP_TIMING & Pick<Timing, 'unmarkedWatchSeconds'> {
+  const { min, max } = LOOP_TIMING.watchSeconds;
+  return { ...LOOP_TIMING, unmarkedWatchSeconds: { min: Math.min(min, watchStallSeconds * 0.6), max: Math.min(max, watchStallSeconds * 0.8) } };
 }
 
 export function createLoop(cluster: string, target: Target, timing: Timing, deps: LoopDeps): Loop {

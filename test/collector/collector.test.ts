@@ -18,6 +18,7 @@ const QUICK = {
   backoff: { minMs: 20, maxMs: 100 },
   requestIntervalMs: 20,
   watchSeconds: { min: 240, max: 360 },
+  unmarkedWatchSeconds: { min: 240, max: 360 },
   emptyWatchMs: 100,
   deniedRetryMs: 200,
 };

@@ -114,7 +114,7 @@ export interface ApiServer {
 /** What other writers do to a server, so that what is lost with a backup is not caught up with at once: versions from a backup on. */
 const VERSIONS_SINCE_BACKUP = 10_000;
 /** As a collector may be configured; longer than from one bookmark to the next. */
-const WATCH_STALL_MS = 90_000;
+export const WATCH_STALL_MS = 90_000;
 const BOOKMARK_MS = 60_000;
 
 interface Watcher {
@@ -340,6 +340,8 @@ interface Source {
 function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Parameters<ApiClient['watch']>[1], signal: AbortSignal): Promise<WatchEnd> {
   const { time, random, machine, watchers } = wire;
   const isWanted = (rv: string): boolean => compareResourceVersions(rv, wanted.resourceVersion) > 0;
+  // Events are not cached, and the cache of a resource that has not changed has no version to tell.
+  const isMarked = (): boolean => wanted.resource !== 'events' && source.history().length > 0;
   const isFromFuture = (): boolean => compareResourceVersions(source.revision(), wanted.resourceVersion) < 0;
   return new Promise((resolve) => {
     let next = source.history().findIndex(({ rv }) => isWanted(rv));
@@ -353,9 +355,14 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
       watchers.delete(watcher);
       resolve(end);
     };
-    let hasSent = false;
+    let sends = 0;
+    const endUnlessSent = (): void => {
+      const before = sends;
+      time.after(WATCH_STALL_MS, () => sends === before && finish({ kind: 'stalled' }));
+    };
     const send = (bytes: Buffer): void => {
-      hasSent = true;
+      sends += 1;
+      endUnlessSent();
       const cut = random.int(0, bytes.length);
       for (const chunk of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
         if (!isOver && machine.alive && chunk.length > 0 && !handlers.bytes(chunk)) finish({ kind: 'stopped' });
@@ -378,7 +385,7 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
     const bookmark = (): void => {
       if (isOver || isSilent || !machine.alive) return;
       deliver();
-      if (!isFromFuture()) send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
+      if (isMarked() && !isFromFuture()) send(line('BOOKMARK', { kind: 'Pod', apiVersion: 'v1', metadata: { resourceVersion: source.revision() } }));
       time.after(random.between(0.8, 1.2) * BOOKMARK_MS, bookmark);
     };
     const watcher: Watcher = {
@@ -396,16 +403,14 @@ function stream(wire: Wire, wanted: WatchRequest, source: Source, handlers: Para
         finish({ kind: 'failed', failure: { kind: 'network', message: 'connection lost' } });
       },
       silence() {
-        if (isSilent || isOver) return;
         isSilent = true;
-        time.after(WATCH_STALL_MS, () => finish({ kind: 'stalled' }));
       },
     };
     watchers.add(watcher);
     signal.addEventListener('abort', () => finish({ kind: 'stopped' }), { once: true });
     handlers.opened();
+    endUnlessSent();
     if (source.halfOpen) return watcher.silence();
-    if (isFromFuture()) time.after(WATCH_STALL_MS, () => hasSent || finish({ kind: 'stalled' }));
     for (const bytes of source.first) {
       send(bytes);
       return finish({ kind: 'stopped' });

@@ -5,14 +5,14 @@ import { planTargets } from '../../collector/api-resources.ts';
 import type { ClusterRef } from '../../collector/change-record.ts';
 import { createClusterRun } from '../../collector/cluster-run.ts';
 import { createSpecMemory } from '../../collector/spec-memory.ts';
-import { LOOP_TIMING } from '../../collector/loop.ts';
+import { loopTiming } from '../../collector/loop.ts';
 import { createCollectorMetrics } from '../../collector/metrics.ts';
 import { createServerClock } from '../../collector/server-clock.ts';
 import { processorConfig } from '../../processor/config.ts';
 import { createProcessor } from '../../processor/processor.ts';
 import { silentLog } from '../helpers/silent-log.ts';
 import type { ApiServer } from './api-server.ts';
-import { createApiServer, HEALTHY } from './api-server.ts';
+import { createApiServer, HEALTHY, WATCH_STALL_MS } from './api-server.ts';
 import type { Broker } from './broker.ts';
 import { BROKER_WELL, createBroker } from './broker.ts';
 import { createResumptionLog, type Resumption } from './consumed.ts';
@@ -163,7 +163,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
   const wallOffMs = random.chance(0.3) ? random.pick([-3_600_000, 3_600_000]) : 0;
   const clock = createServerClock({ monotonic: () => performance.now(), wall: () => Date.now() + wallOffMs });
   const api = server.client(machine, clock);
-  const timing = { ...LOOP_TIMING, deniedRetryMs: 60_000, fullSnapshotIntervalMs: fullListMs };
+  const timing = { ...loopTiming(WATCH_STALL_MS / 1_000), deniedRetryMs: 60_000, fullSnapshotIntervalMs: fullListMs };
   const run = async (): Promise<void> => {
     // As the collector does before a run: it asks which cluster this is, until somebody answers.
     while (!abort.signal.aborted && !(await api.get('/version', abort.signal)).ok) await machine.sleep(1_000);
