@@ -83,13 +83,15 @@ export function identify(raw: unknown): ObjectId {
   return { uid: identifier(meta['uid']) ?? '', rv: identifier(meta['resourceVersion']) ?? '' };
 }
 
-/** A copy with every string longer than `limit` characters cut to it and marked. */
+/** A copy with every string longer than `limit` characters cut to it and marked; the object itself if there is none. */
 export function truncateStrings(object: ProjectedObject, limit: number): ProjectedObject {
   const shorten = (value: unknown): unknown => {
     if (typeof value === 'string') return cut(value, limit);
-    if (Array.isArray(value)) return value.map(shorten);
-    if (!isRaw(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shorten(item)]));
+    if (!Array.isArray(value) && !isRaw(value)) return value;
+    const entries = Object.entries(value);
+    const items = entries.map(([, item]) => shorten(item));
+    if (items.every((item, i) => item === entries[i]?.[1])) return value;
+    return Array.isArray(value) ? items : Object.fromEntries(entries.map(([key], i) => [key, items[i]]));
   };
   return shorten(object) as ProjectedObject;
 }

@@ -171,18 +171,26 @@ function createOutput({ cluster, run, session, resource, scope, clock, emit }: S
 
 /** Room for everything in a record but its object: names and ids at their longest. */
 const MAX_OBJECT_BYTES = MAX_RECORD_BYTES - 8_192;
-/** To what lengths strings are cut, in turn, until the object fits, characters. The last one is above any Kubernetes name. */
-const STRING_LIMITS = [16_384, 4_096, 1_024, 256];
+/** To what lengths strings are cut, in turn, until the object fits, characters. */
+const STRING_LIMITS = [16_384, 4_096, 1_024];
+/** The last one, above any Kubernetes name: what does not fit then, never does. */
+const LEAST_LIMIT = 256;
 
 /** The object, with its long strings cut if it must be; undefined if that does not help. */
 function fitObject(object: ProjectedObject, json: string): { readonly object: ProjectedObject; readonly json: string } | undefined {
   if (fits(json)) return { object, json };
-  for (const limit of STRING_LIMITS) {
+  const cutTo = (limit: number) => {
     const shorter = truncateStrings(object, limit);
-    const shorterJson = JSON.stringify(shorter);
-    if (fits(shorterJson)) return { object: shorter, json: shorterJson };
+    return { object: shorter, json: shorter === object ? json : JSON.stringify(shorter) };
+  };
+  // First, as an object of a hundred thousand keys would hold everything up for seconds.
+  const least = cutTo(LEAST_LIMIT);
+  if (!fits(least.json)) return undefined;
+  for (const limit of STRING_LIMITS) {
+    const shorter = cutTo(limit);
+    if (fits(shorter.json)) return shorter;
   }
-  return undefined;
+  return least;
 }
 
 function fits(json: string): boolean {

@@ -386,6 +386,29 @@ describe('a large object', () => {
   });
 });
 
+/** About as many as etcd stores in an object. */
+const MANY_KEYS = 100_000;
+const numbered = (count: number, value: (name: string) => unknown): Record<string, unknown> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`name-${index}`, value(`name-${index}`)]));
+const many: readonly (readonly [what: string, object: Record<string, unknown>, expected: string])[] = [
+  ['labels', { metadata: { ...(pod('a', 1)['metadata'] as object), labels: numbered(MANY_KEYS, () => 'x') } }, 'REJECTED a too_large'],
+  ['fields that nobody knows', { spec: { containers: [{ name: 'app', ...numbered(MANY_KEYS, () => 1) }] } }, 'REJECTED a too_large'],
+  [
+    'container statuses',
+    { status: { containerStatuses: Object.values(numbered(10_000, (name) => ({ name, restartCount: 1, state: {} }))) } },
+    'ADDED a@1 whole',
+  ],
+];
+for (const [what, fields, expected] of many) {
+  test(`an object of very many ${what} is one record within the limit`, () => {
+    const { session, take } = watching();
+    session.change('ADDED', { ...pod('a', 1), ...fields });
+    const [record] = take();
+    assert.ok(record !== undefined && encodeChangeRecord(record).length <= MAX_RECORD_BYTES);
+    assert.equal(brief([record])[0], expected);
+  });
+}
+
 /** A reader of the log as design D5 has it: whole snapshots replace, unfinished ones are void, older versions are ignored. */
 function createReader() {
   type Seen = { rv: string; status: string };
@@ -493,7 +516,7 @@ function mutate(object: unknown, path: readonly number[], value: unknown): unkno
 
 test('objects with anything anywhere never throw, are counted once, and give records that decode', () => {
   let deep: unknown = 'bottom';
-  for (let level = 0; level < 3_000; level += 1) deep = level % 2 === 0 ? [deep] : { deep };
+  for (let level = 0; level < 10_000; level += 1) deep = level % 2 === 0 ? [deep] : { deep };
   const junk = fc.oneof(
     fc.jsonValue(),
     fc.constantFrom<unknown>(

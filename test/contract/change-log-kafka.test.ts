@@ -17,6 +17,8 @@ import { OTHER_CA, TEST_CA } from '../helpers/tls-fixture.ts';
 import { bytes, ReaderDriver } from './change-log-driver.ts';
 import { createKafkaLog, kafkaOptions, silent } from './change-log-logs.ts';
 
+/** Longer than REQUEST_TIMEOUT_MS of the client. */
+const SILENT_MS = 20_000;
 const READER = fileURLToPath(new URL('change-log-reader.ts', import.meta.url));
 
 describe('kafka change log beside the contract', { timeout: 180_000 }, async () => {
@@ -181,7 +183,7 @@ describe('kafka change log and its broker', async () => {
   }
   after(() => broker.stop());
 
-  for (const fault of ['restarted in the orderly way', 'killed'] as const) {
+  for (const fault of ['restarted in the orderly way', 'killed', 'silent for longer than a request waits'] as const) {
     test(`loses nothing and goes on by itself when the broker is ${fault}`, { timeout: 180_000 }, async () => {
       const log = createKafkaLog(broker.brokers);
       const { writer, reader, close } = await log.open();
@@ -193,7 +195,8 @@ describe('kafka change log and its broker', async () => {
       })();
       await driver.until(() => driver.records.length > 50);
       if (fault === 'killed') await broker.kill();
-      await broker.restart();
+      if (fault === 'silent for longer than a request waits') await broker.pause(SILENT_MS);
+      else await broker.restart();
       const before = count;
       await driver.until(() => count > before + 50);
       isDone = true;

@@ -23,7 +23,6 @@ import { readTopic } from '../helpers/topic-contents.ts';
 const OUTAGE_SECONDS = Number(process.env['PODTRAIL_TEST_OUTAGE_SECONDS'] ?? 10);
 /** What a process may grow during an outage, bytes: garbage that waits to be collected, not what waits to be sent. */
 const GROWTH_BYTES = 120 * 1_048_576;
-const DISK_MEGABYTES = 12;
 const DATABASE = 'podtrail_test';
 const RETENTION = Object.fromEntries(Object.keys(retentionConfig.shape).map((key) => [key, 3_650]));
 
@@ -163,7 +162,30 @@ function mountSmall(directory: string, megabytes: number): (() => void) | undefi
   return () => void spawnSync('umount', ['-l', directory], { stdio: 'ignore' });
 }
 
-async function fillAndFree(data: string, write: (name: string, text: string) => string): Promise<void> {
+interface SmallDisk {
+  readonly under: string;
+  /** Below the data directory. */
+  readonly directory: string;
+  readonly megabytes: number;
+  /** What is said of it, and with which code. */
+  readonly says: string;
+  readonly code: string;
+  /** What is said when it is over, if anything. */
+  readonly ends?: string;
+}
+const SMALL_DISKS: readonly SmallDisk[] = [
+  {
+    under: 'change log stops the watches',
+    directory: 'change-log',
+    megabytes: 12,
+    says: 'append failed, retrying',
+    code: 'PODTRAIL_LOG_FULL',
+    ends: 'change log takes records again',
+  },
+  { under: 'store stops the processor at its place', directory: 'store', megabytes: 200, says: 'insert failed, trying again', code: 'PODTRAIL_STORE_FULL' },
+];
+
+async function fillAndFree(data: string, disk: SmallDisk, write: (name: string, text: string) => string): Promise<void> {
   const server = await startFakeApiServer();
   after(() => server.close());
   const config = write(
@@ -182,18 +204,18 @@ async function fillAndFree(data: string, write: (name: string, text: string) => 
   await player.play(200, 300);
   await settle(server, podtrail, podtrail);
   const before = podtrail.rssBytes();
-  const filler = join(data, 'change-log', 'filler');
-  assert.throws(() => writeFileSync(filler, Buffer.alloc(DISK_MEGABYTES * 1_048_576)), { code: 'ENOSPC' }); // takes what there is
+  const filler = join(data, disk.directory, 'filler');
+  assert.throws(() => writeFileSync(filler, Buffer.alloc(disk.megabytes * 1_048_576)), { code: 'ENOSPC' }); // takes what there is
   await player.play(Math.ceil(player.left() / 2), 1_000);
-  await waitWhile('it says that the log is full', podtrail, () =>
-    podtrail.lines().some(({ msg, err }) => msg === 'append failed, retrying' && (err as { code?: string }).code === 'PODTRAIL_LOG_FULL'),
+  await waitWhile('it says what is full', podtrail, () =>
+    podtrail.lines().some(({ msg, err }) => msg === disk.says && (err as { code?: string }).code === disk.code),
   );
   await delay(2_000);
   assert.equal((await fetch(`${urlOf(podtrail)}/v1/incidents`)).status, 200, 'the API answers meanwhile');
   assert.ok(podtrail.rssBytes() - before < GROWTH_BYTES, 'it grows');
   rmSync(filler);
   await player.play(player.left(), 500);
-  await waitWhile('the log takes records again', podtrail, () => says(podtrail, 'change log takes records again'));
+  await waitWhile('it says that it is over', podtrail, () => disk.ends === undefined || says(podtrail, disk.ends));
   await settle(server, podtrail, podtrail);
   await assertStops(podtrail);
   const settings = storeConfig.parse({ directory: join(data, 'store'), database: DATABASE, retention: RETENTION });
@@ -205,14 +227,16 @@ async function fillAndFree(data: string, write: (name: string, text: string) => 
   }
 }
 
-test('a full disk under the change log stops the watches, not the process; with space again it catches up', async (context) => {
-  const folder = tempFolder();
-  const data = join(folder.path, 'data');
-  const unmount = mountSmall(join(data, 'change-log'), DISK_MEGABYTES);
-  if (unmount === undefined) return context.skip('SKIPPED: a full disk needs the right to mount a tmpfs');
-  try {
-    await fillAndFree(data, folder.write);
-  } finally {
-    unmount();
-  }
-});
+for (const disk of SMALL_DISKS) {
+  test(`a full disk under the ${disk.under}, not the process; with space again it catches up`, async (context) => {
+    const folder = tempFolder();
+    const data = join(folder.path, 'data');
+    const unmount = mountSmall(join(data, disk.directory), disk.megabytes);
+    if (unmount === undefined) return context.skip('SKIPPED: a full disk needs the right to mount a tmpfs');
+    try {
+      await fillAndFree(data, disk, folder.write);
+    } finally {
+      unmount();
+    }
+  });
+}

@@ -32,6 +32,8 @@ export interface KafkaBroker {
   restart(): Promise<void>;
   /** Ends it at once, as a power failure would. */
   kill(): Promise<void>;
+  /** It takes connections and requests, and answers none, for so long. */
+  pause(ms: number): Promise<void>;
 }
 
 /** The user that the secure listener knows. */
@@ -58,7 +60,7 @@ export async function startKafka(options: { exclusive?: boolean; secure?: boolea
 
 function externalBroker(brokers: string[]): KafkaBroker {
   const refuse = () => Promise.reject(new Error('this broker is shared: start an exclusive one'));
-  return { brokers, stop: async () => undefined, restart: refuse, kill: refuse };
+  return { brokers, stop: async () => undefined, restart: refuse, kill: refuse, pause: refuse };
 }
 
 async function startInDocker(): Promise<KafkaBroker | { skip: string }> {
@@ -86,6 +88,11 @@ async function startInDocker(): Promise<KafkaBroker | { skip: string }> {
       await waitUntilReady(brokers, () => undefined);
     },
     kill: async () => void (await run('docker', ['kill', container.getId()])),
+    pause: async (ms) => {
+      await run('docker', ['pause', container.getId()]);
+      await delay(ms);
+      await run('docker', ['unpause', container.getId()]);
+    },
   };
 }
 
@@ -121,6 +128,7 @@ async function startFromJars(secure: boolean): Promise<KafkaBroker | { skip: str
       server = await startServer([...java, 'kafka.Kafka', file], [address]);
     },
     kill: () => server.end('SIGKILL'),
+    pause: (ms) => server.pause(ms),
   };
 }
 
@@ -183,11 +191,16 @@ async function copyJars(): Promise<string | { skip: string }> {
 
 interface Server {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  pause(ms: number): Promise<void>;
 }
 
 async function startServer(args: string[], brokers: string[]): Promise<Server> {
   const child = spawn('sh', [WATCHDOG, 'java', ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
+  let pid: number | undefined;
+  child.stdout.once('data', (text: unknown) => {
+    pid = Number(/^pid (\d+)/.exec(String(text))?.[1]);
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-8_000);
@@ -202,9 +215,15 @@ async function startServer(args: string[], brokers: string[]): Promise<Server> {
     child.stdin.end();
     await exited;
   };
+  const pause = async (ms: number) => {
+    if (pid === undefined) throw new Error('the broker has not told its pid');
+    process.kill(pid, 'SIGSTOP');
+    await delay(ms);
+    process.kill(pid, 'SIGCONT');
+  };
   try {
     await waitUntilReady(brokers, () => (hasExited(child) ? `the broker ended: ${output}` : undefined));
-    return { end };
+    return { end, pause };
   } catch (error) {
     await end('SIGKILL');
     throw error;
