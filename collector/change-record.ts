@@ -178,6 +178,11 @@ export function decodeChangeRecord(bytes: Uint8Array): DecodedRecord {
   } catch (error) {
     return { ok: false, code: 'not_json', reason: (error as Error).message };
   }
+  return readChangeRecord(value);
+}
+
+/** Judges a value fresh from JSON.parse. Never throws. */
+export function readChangeRecord(value: unknown): DecodedRecord {
   const version = (value as { v?: unknown } | null)?.v;
   if (typeof version === 'number' && version > SCHEMA_VERSION) {
     return { ok: false, code: 'unknown_version', reason: `record has schema version ${version}, this release reads up to ${SCHEMA_VERSION}` };

@@ -8,7 +8,6 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { LogRecord } from '../collector/change-log/change-log.ts';
 import type { ClusterRef } from '../collector/change-record.ts';
-import { decodeChangeRecord } from '../collector/change-record.ts';
 import type { PartitionManifest } from '../sql/checkpoints.ts';
 import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
 import type { SnapshotOf } from './checkpoint.ts';
@@ -21,6 +20,7 @@ import { letterOf, placed } from './dead-letters.ts';
 import { isRetriable, ProcessorError } from './errors.ts';
 import type { ProcessorMetrics, RecordOutcome } from './metrics.ts';
 import type { RowSink } from './row-sink.ts';
+import { createRecordDecoder } from './record-decoder.ts';
 import { keepStoreCap } from './store-cap.ts';
 import { applySlices, SLICE_MS } from './slices.ts';
 
@@ -71,6 +71,7 @@ interface Done {
 export class Partition {
   readonly #options: PartitionOptions;
   readonly #deps: PartitionDeps;
+  readonly #decode = createRecordDecoder();
   readonly #clusters = new Map<string, TrackedCluster>();
   /** Uids whose records are refused, with the reason. */
   readonly #refused = new Map<string, { readonly reason: string; readonly untilMs: number }>();
@@ -236,7 +237,7 @@ export class Partition {
     const { client, log, now } = this.#deps;
     if ((this.#refused.get(record.key)?.untilMs ?? 0) > now()) return undefined;
     this.#refused.delete(record.key);
-    const decoded = decodeChangeRecord(record.value);
+    const decoded = this.#decode(record.value);
     if (!decoded.ok || decoded.record.cluster.uid !== record.key) return undefined;
     const { cluster } = decoded.record;
     let tracked = await trackRestored(this.#deps, this.#options, record.key);
@@ -287,7 +288,7 @@ export class Partition {
     if (tracked !== undefined && record.offset < tracked.nextOffset) return 'skipped';
     const refused = this.#refused.get(record.key);
     if (refused !== undefined) return this.#deadLetter(record, tracked, 'identity', 'cluster_identity', refused.reason);
-    const decoded = decodeChangeRecord(record.value);
+    const decoded = this.#decode(record.value);
     if (!decoded.ok) return this.#deadLetter(record, tracked, 'invalid', decoded.code, decoded.reason);
     const { cluster } = decoded.record;
     if (tracked === undefined || cluster.uid !== record.key) {

@@ -300,8 +300,9 @@ function upsert(state: ClusterState, emitter: Emitter, resource: Resource, objec
 function upsertPod(state: ClusterState, emitter: Emitter, received: Pod, rv: string, change: string): void {
   const { uid } = received.metadata;
   const before = state.tables.objects.pods.get(uid)?.object as Pod | undefined;
-  // All versions of a pod share one spec: the copy that came is garbage at once, instead of being kept and moved by the collector.
-  const pod = before !== undefined && sameJson(before.spec, received.spec) ? { ...received, spec: before.spec } : received;
+  // All versions of a pod share one spec: a copy that came is garbage at once, instead of being kept and moved by the collector.
+  const isCopy = before !== undefined && before.spec !== received.spec && sameJson(before.spec, received.spec);
+  const pod = isCopy ? { ...received, spec: before.spec } : received;
   const nowMs = state.meta.streamTimeMs;
   const history = state.tables.histories.get(uid);
   const folded = foldHistory(history, pod, nowMs);

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { ClusterRef } from '../../../collector/change-record.ts';
-import { decodeChangeRecord } from '../../../collector/change-record.ts';
 import { createClusterState } from '../../../processor/core/state.ts';
 import { step } from '../../../processor/core/step.ts';
+import { createRecordDecoder } from '../../../processor/record-decoder.ts';
 import { SCENARIOS } from '../../../processor/scenarios/index.ts';
 import type { Scenario } from '../../../processor/scenarios/scenario.ts';
 import { encodeRow } from '../../../sql/encode-row.ts';
@@ -63,9 +63,10 @@ const parseAll =
 
 /** Decodes, applies and encodes every record; hands each row to `each`. */
 function processAll({ clusters, entries }: Log, each: (row: string) => void = () => {}): void {
+  const decode = createRecordDecoder();
   const states = clusters.map((cluster) => createClusterState(cluster, 1));
   for (const { cluster, bytes } of entries) {
-    const decoded = decodeChangeRecord(bytes);
+    const decoded = decode(bytes);
     const state = states[cluster];
     if (!decoded.ok || state === undefined) throw new Error(decoded.ok ? `no cluster ${cluster}` : decoded.reason);
     for (const { table, row, version } of step(state, decoded.record)) each(encodeRow(table, row as never, version));
