@@ -31,9 +31,12 @@ export function letterOf({ offset, timeMs, value }: LogRecord, why: Pick<DeadLet
   return { ...why, offset, part: 'record', timeMs, payload };
 }
 
-/** A dead letter of the core, which knows no positions, gets that of its record; what it says of its origin goes into `part`. */
-export function placed(emitted: EmittedRow, at: Pick<DeadLetterRow, 'log' | 'partition' | 'offset'>): EmittedRow {
-  if (emitted.table !== 'dead_letters') return emitted;
-  const { row } = emitted;
-  return { ...emitted, row: { ...row, ...at, part: row.log === row.part ? row.part : `${row.log} ${row.part}` } };
+/** Dead letters of the core, which knows no positions, get that of its record; what they say of their origin goes into `part`. */
+export function placed(rows: readonly EmittedRow[], { log, partition }: Pick<DeadLetterRow, 'log' | 'partition'>, offset: bigint): readonly EmittedRow[] {
+  if (rows.every(({ table }) => table !== 'dead_letters')) return rows;
+  return rows.map((emitted) => {
+    if (emitted.table !== 'dead_letters') return emitted;
+    const { row } = emitted;
+    return { ...emitted, row: { ...row, log, partition, offset, part: row.log === row.part ? row.part : `${row.log} ${row.part}` } };
+  });
 }

@@ -299,8 +299,7 @@ export class Partition {
     }
     try {
       const rows = await applySlices(tracked.state, decoded.record);
-      const { log, partition } = this.#options;
-      this.#deps.sink.add(rows.map((row) => placed(row, { log, partition, offset: record.offset })));
+      this.#deps.sink.add(placed(rows, this.#options, record.offset));
     } catch (cause) {
       this.#isBroken = true;
       const message = `the core failed on ${this.#options.log}[${this.#options.partition}] offset ${record.offset}`;
