@@ -1,7 +1,7 @@
 /** Which clusters to collect: what the command line names, else the configuration, else the current kube context or the pod's own. */
 import { z } from 'zod';
 import { type ClusterConfig, type CollectorConfig, collectorConfig } from '../collector/config.ts';
-import { createKubeConfigSource, type KubeConfigFiles, type KubeConfigSource } from '../collector/kubeconfig.ts';
+import { type ContextInfo, createKubeConfigSource, type KubeConfigFiles, type KubeConfigSource } from '../collector/kubeconfig.ts';
 import { CommandError, EXIT } from './errors.ts';
 
 export interface ChosenCluster {
@@ -26,12 +26,21 @@ export function chooseClusters(config: CollectorConfig, flags: readonly string[]
     const found = context === undefined ? own.current : own.contexts.find((each) => each.name === context);
     if (found !== undefined) return chosen(cluster, `context ${found.name} at ${found.server}`);
     if (own.inCluster && context === undefined) return chosen(cluster, IN_POD);
-    const have = own.contexts.map((each) => each.name).join(', ') || 'none';
-    throw new CommandError(
-      EXIT.refused,
-      `cluster ${cluster.name}: ${context === undefined ? 'there is no current kube context' : `there is no kube context ${context}`}; there are: ${have}`,
-    );
+    throw new CommandError(EXIT.refused, `cluster ${cluster.name}: ${missing(context, own)}`);
   });
+}
+
+function missing(context: string | undefined, { contexts }: KubeConfigFiles): string {
+  const have = contexts.map((each) => each.name).join(', ') || 'none';
+  return `there is no ${context === undefined ? 'current kube context' : `kube context ${context}`}; there are: ${have}`;
+}
+
+/** The cluster of one kube context. Throws CommandError (exit 2) if there is no such context. */
+export function chooseContext(config: CollectorConfig, context: string, source: KubeConfigSource = createKubeConfigSource()): ChosenCluster {
+  const files = source.files(config.kubeconfig);
+  const found = files.contexts.find((each) => each.name === context);
+  if (found === undefined) throw new CommandError(EXIT.refused, missing(context, files));
+  return ofContext(found);
 }
 
 /** Why there is no context to take. */
@@ -51,7 +60,11 @@ const chosen = (config: ClusterConfig, from: string): ChosenCluster => {
 function chooseCurrent({ inCluster, current }: KubeConfigFiles): ChosenCluster[] {
   if (inCluster) return [chosen({ name: 'in-cluster' }, IN_POD)];
   if (current === undefined) return [];
-  return [chosen({ name: clusterName(current.name), context: current.name }, `context ${current.name} at ${current.server}`)];
+  return [ofContext(current)];
+}
+
+function ofContext({ name, server }: ContextInfo): ChosenCluster {
+  return chosen({ name: clusterName(name), context: name }, `context ${name} at ${server}`);
 }
 
 /**

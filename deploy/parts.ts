@@ -1,5 +1,5 @@
 /** Opens and joins the parts that roles are made of. One place knows how they fit; the roles say which they need. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -14,9 +14,10 @@ import type { FindState } from '../processor/states.ts';
 import { createCapacityQuestions } from '../processor/capacity-questions.ts';
 import { createWhy } from '../processor/why.ts';
 import { type OpenClickHouse, openClickHouse } from '../sql/client.ts';
-import { migrate } from '../sql/migrate.ts';
+import { assertSchema, migrate } from '../sql/migrate.ts';
 import type { ChosenCluster } from './clusters.ts';
 import type { Config } from './config.ts';
+import { CommandError, EXIT } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
@@ -38,6 +39,21 @@ export async function openChangeLog(config: Config, log: Logger): Promise<OpenCh
 /** Opens the store of the configuration: a server, else chDB. */
 export async function openStore(config: Config): Promise<OpenClickHouse> {
   return openClickHouse(config.store);
+}
+
+/** Opens a store that must be there, at this release's schema; nothing is created. Throws CommandError (exit 2), StoreError. */
+export async function openExistingStore(config: Config): Promise<OpenClickHouse> {
+  const { url, directory = '' } = config.store;
+  if (url === undefined && !existsSync(directory))
+    throw new CommandError(EXIT.refused, `there is no store in ${directory}: name the data with --data, or set store.url`);
+  const store = await openStore(config);
+  try {
+    await assertSchema(store.client);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /** Brings the database to this release's schema. */

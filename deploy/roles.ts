@@ -1,7 +1,6 @@
 /** The roles as separate processes, on a Kafka and a ClickHouse that they share; and the migration that comes before them. */
 import type { Collector } from '../collector/collector.ts';
 import { createCheckpointStates } from '../processor/states.ts';
-import { assertSchema } from '../sql/migrate.ts';
 import { begin, type CollectOptions, type CommonOptions, type Context, type ListenOptions, readConfig } from './begin.ts';
 import { chooseClusters } from './clusters.ts';
 import type { Config } from './config.ts';
@@ -9,7 +8,7 @@ import { CommandError, EXIT } from './errors.ts';
 import { createLogger } from './logger.ts';
 import { startOpsServer } from './ops-server.ts';
 import { note } from './output.ts';
-import { migrateStore, openChangeLog, openStore, startApi, startCollector, startProcessor } from './parts.ts';
+import { migrateStore, openChangeLog, openExistingStore, openStore, startApi, startCollector, startProcessor } from './parts.ts';
 
 /** Runs until a signal; returns the exit code. Rejects with what kept it from starting or going on, as all roles do. */
 export async function runCollector(options: CollectOptions): Promise<number> {
@@ -39,9 +38,8 @@ export async function runProcessor(options: CommonOptions & { readonly newLog?: 
   return run(config, async (context) => {
     const changeLog = await openChangeLog(config, context.log);
     context.lifecycle.addFoundation({ name: 'change-log', stop: () => changeLog.close() });
-    const store = await openStore(config);
+    const store = await openExistingStore(config);
     context.lifecycle.addFoundation({ name: 'store', stop: () => store.close() });
-    await assertSchema(store.client);
     startProcessor(config, changeLog.reader(), store.client, context, { newLog: options.newLog ?? false });
     // One without partitions is a spare, and as ready as any.
     await startOperations(context, () => true);
@@ -52,9 +50,8 @@ export async function runApi(options: ListenOptions): Promise<number> {
   const config = readConfig(options);
   requireServer(config);
   return run(config, async (context) => {
-    const store = await openStore(config);
+    const store = await openExistingStore(config);
     context.lifecycle.addFoundation({ name: 'store', stop: () => store.close() });
-    await assertSchema(store.client);
     const url = await startApi(config, store.client, context, { find: createCheckpointStates({ client: store.client, log: context.log }) });
     note(`podtrail is at ${url}   API: ${url}/docs`);
   });

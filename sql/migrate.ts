@@ -174,7 +174,10 @@ export async function applyRetention(client: ClickHouseClient, retention: Retent
  */
 export async function assertSchema(client: ClickHouseClient): Promise<void> {
   const migrations = loadMigrations();
-  const rows = await runQuery(client, APPLIED, {}, appliedRow);
+  const rows = await runQuery(client, APPLIED, {}, appliedRow).catch((cause: unknown) => {
+    if (!(cause instanceof StoreError && cause.code === 'PODTRAIL_STORE_SCHEMA')) throw cause;
+    throw new StoreError('PODTRAIL_STORE_SCHEMA', 'the database has no tables of podtrail yet; run `podtrail migrate` with this release', { cause });
+  });
   checkApplied(rows, migrations);
   const known = new Set(rows.map((row) => row.number));
   const missing = migrations.filter(({ number }) => !known.has(number)).map(({ name }) => name);

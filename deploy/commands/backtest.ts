@@ -1,6 +1,5 @@
 /** `podtrail backtest`: which incidents the rules as configured now would tell otherwise, over recordings or the stored change log. */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { createKafkaChangeLog } from '../../collector/change-log/kafka-change-log.ts';
 import type { KafkaOptions } from '../../collector/change-log/config.ts';
@@ -10,13 +9,11 @@ import { decodeChangeRecord } from '../../collector/change-record.ts';
 import type { Backtest, BacktestCluster, BacktestIncident, BacktestRange, Comparison, Difference } from '../../processor/backtest.ts';
 import { compareIncidents, createBacktest, incidentOf, isActive, readStoredIncidents } from '../../processor/backtest.ts';
 import { readToEnd } from '../../processor/read-log.ts';
-import type { OpenClickHouse } from '../../sql/client.ts';
-import { assertSchema } from '../../sql/migrate.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { createProgress, formatTable, note, parseDuration, print } from '../output.ts';
-import { openStore } from '../parts.ts';
+import { openExistingStore } from '../parts.ts';
 import { clusterName, readRecords } from './recordings.ts';
 
 type Format = 'table' | 'json' | 'ndjson';
@@ -89,7 +86,10 @@ const activeIn = (incidents: readonly BacktestIncident[], range: BacktestRange):
 
 /** The log is read to its end, whatever --to says: what is stored knows how the incidents of the range went on, too. */
 async function overLog(config: Config, range: BacktestRange): Promise<Comparison> {
-  const store = await openStored(config); // first: it is soon said that there is none
+  // First: it is soon said that there is none.
+  const store = await openExistingStore(config).catch((error: unknown) => {
+    throw withRemedy(error);
+  });
   try {
     const after = createBacktest(config.rules);
     await readLog(config, after);
@@ -102,23 +102,6 @@ async function overLog(config: Config, range: BacktestRange): Promise<Comparison
     return compareWhole(await readStoredIncidents(store.client, names, range), after.incidents(), whole, range);
   } finally {
     await store.close();
-  }
-}
-
-async function openStored(config: Config): Promise<OpenClickHouse> {
-  const { url, directory = '' } = config.store;
-  if (url === undefined && !existsSync(directory)) {
-    throw new CommandError(EXIT.refused, `there is no store in ${directory}: name the data with --data, set store.url, or backtest with --recording`);
-  }
-  const store = await openStore(config).catch((error: unknown) => {
-    throw withRemedy(error);
-  });
-  try {
-    await assertSchema(store.client);
-    return store;
-  } catch (error) {
-    await store.close();
-    throw error;
   }
 }
 

@@ -8,13 +8,12 @@ import { poolOf } from '../../api/routes/capacity/schema.ts';
 import { buildShape } from '../../api/routes/fragmentation/route.ts';
 import type { FragmentationJson } from '../../api/routes/fragmentation/schema.ts';
 import { sampleNow } from '../../processor/core/capacity-samples.ts';
-import type { ClusterState } from '../../processor/core/state.ts';
 import { columnsOf, encodeRow } from '../../sql/encode-row.ts';
 import type { CapacitySampleRow } from '../../sql/rows.ts';
 import { apiUrlOption, getAll } from '../api-client.ts';
 import { capacityTable, type ShownPool } from '../capacity-table.ts';
 import { stateOfCluster, stateOfRecording } from '../cluster-state.ts';
-import { chooseClusters } from '../clusters.ts';
+import { chooseContext } from '../clusters.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { note, print } from '../output.ts';
@@ -64,7 +63,10 @@ async function sampledThere({ url, cluster, pool }: CapacityOptions): Promise<Sh
 
 async function sampledHere(options: CapacityOptions, note: Printer['note']): Promise<ShownPool[]> {
   const config = loadConfig({ file: options.config });
-  const state = options.recording === undefined ? await listed(options.context ?? '', config, note) : await stateOfRecording(options.recording, config);
+  const state =
+    options.recording === undefined
+      ? await stateOfCluster(chooseContext(config.collector, options.context ?? ''), config, note)
+      : await stateOfRecording(options.recording, config);
   const sampled = sampleNow(state).map(storedRow);
   const rows = sampled.filter(({ pool }) => options.pool?.map(poolOf).includes(pool) ?? true);
   const pools = sampled.filter(({ pool, shape }) => pool !== '' && shape === '');
@@ -74,12 +76,6 @@ async function sampledHere(options: CapacityOptions, note: Printer['note']): Pro
       pool: buildPool(row, undefined, undefined, pricesOf(row.pool, pools, config.api.prices)),
       shapes: rows.filter(({ pool, shape }) => pool === row.pool && shape !== '').map(buildShape),
     }));
-}
-
-async function listed(context: string, config: ReturnType<typeof loadConfig>, note: Printer['note']): Promise<ClusterState> {
-  const [chosen] = chooseClusters(config.collector, [`context=${context}`]);
-  if (chosen === undefined) throw new CommandError(EXIT.refused, `the kubeconfig has no context ${context}`);
-  return stateOfCluster(chosen, config, note);
 }
 
 /** The row as the store would give it back, so that one table serves both ways. */

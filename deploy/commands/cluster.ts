@@ -3,11 +3,10 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Command } from 'commander';
 import { claimName, forgetRows, forgetState } from '../../sql/forget.ts';
 import { storedIdentities } from '../../sql/generations.ts';
-import { assertSchema } from '../../sql/migrate.ts';
 import { readConfig } from '../begin.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { note } from '../output.ts';
-import { openStore } from '../parts.ts';
+import { openExistingStore } from '../parts.ts';
 
 interface Options {
   readonly config?: string;
@@ -33,9 +32,8 @@ export function addClusterCommand(program: Command): void {
 }
 
 async function withStore(options: Options, run: (client: ClickHouseClient) => Promise<void>): Promise<void> {
-  const store = await openStore(readConfig(options));
+  const store = await openExistingStore(readConfig(options));
   try {
-    await assertSchema(store.client);
     await run(store.client);
   } finally {
     await store.close();

@@ -3,12 +3,11 @@ import { type Command, Option } from 'commander';
 import { pino } from 'pino';
 import { reviveDeadLetter } from '../../processor/dead-letters.ts';
 import { readDeadLetters } from '../../sql/dead-letters.ts';
-import { assertSchema } from '../../sql/migrate.ts';
 import { apiUrlOption, getAll } from '../api-client.ts';
 import { readConfig } from '../begin.ts';
 import { EXIT } from '../errors.ts';
 import { formatTable, note, parseDuration, print } from '../output.ts';
-import { openChangeLog, openStore } from '../parts.ts';
+import { openChangeLog, openExistingStore } from '../parts.ts';
 
 /** What the list prints of an item; the API's contract has more. */
 interface DeadLetterJson {
@@ -73,9 +72,8 @@ async function replayDeadLetters(options: ReplayOptions): Promise<number> {
   const { since, dryRun = false } = options;
   const config = readConfig(options);
   const sinceMs = Date.now() - parseDuration(since);
-  const store = await openStore(config);
+  const store = await openExistingStore(config);
   try {
-    await assertSchema(store.client);
     const changeLog = dryRun ? undefined : await openChangeLog(config, pino({ level: 'silent' }));
     let appended = 0;
     let left = 0;

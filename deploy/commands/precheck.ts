@@ -1,12 +1,13 @@
 /** `podtrail precheck`: would these manifests run on this cluster, and if not, why and what would help. */
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CollectorConfig } from '../../collector/config.ts';
 import { runPrecheck } from '../../processor/capacity/precheck.ts';
 import { createView } from '../../processor/core/view.ts';
 import { blindness } from '../../processor/core/why.ts';
 import type { LocatedManifests, LocatedProblem } from '../../processor/precheck-input.ts';
 import { readManifestText } from '../../processor/precheck-input.ts';
-import { chooseClusters } from '../clusters.ts';
+import { type ChosenCluster, chooseClusters, chooseContext } from '../clusters.ts';
 import { stateOfCluster, stateOfRecording } from '../cluster-state.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
@@ -109,11 +110,10 @@ function refuse(located: readonly LocatedProblem[], { format, filename = [] }: P
 /** By a state that is read now; podtrail's memory of the fleet is not at hand. */
 async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, note: Printer['note']): Promise<Report> {
   const config = loadConfig({ file: options.config });
-  const [chosen] = options.recording === undefined ? chooseClusters(config.collector, options.context === undefined ? [] : [contextFlag(options.context)]) : [];
-  if (options.recording === undefined && chosen === undefined) {
-    throw new CommandError(EXIT.refused, 'there is no cluster to check against: name one with --context, --cluster or --recording');
-  }
-  const state = chosen === undefined ? await stateOfRecording(options.recording ?? '', config) : await stateOfCluster(chosen, config, note);
+  const state =
+    options.recording === undefined
+      ? await stateOfCluster(choose(config.collector, options.context), config, note)
+      : await stateOfRecording(options.recording, config);
   // A list of one moment is not blind to anything but what it may not list.
   const blind = blindness(state).flatMap(({ resource, uncollectable, reason }) => (uncollectable ? [] : [`${resource}: ${reason}`]));
   const knowledge = options.recording === undefined ? {} : { blind };
@@ -121,8 +121,11 @@ async function checkHere(manifests: LocatedManifests, options: PrecheckOptions, 
   return { cluster: state.cluster.name, status, workloads, problems: [] };
 }
 
-/** A context may be called anything, a cluster may not. */
-const contextFlag = (context: string): string => `context=${context}`;
+function choose(config: CollectorConfig, context: string | undefined): ChosenCluster {
+  const [chosen] = context === undefined ? chooseClusters(config, []) : [chooseContext(config, context)];
+  if (chosen === undefined) throw new CommandError(EXIT.refused, 'there is no cluster to check against: name one with --context, --cluster or --recording');
+  return chosen;
+}
 
 /** By the API, which knows the cluster's live state and the fleet's past. */
 async function checkThere(cluster: string, manifests: string, { url, replicas, namespace }: PrecheckOptions): Promise<Report> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectorConfig } from '../../collector/config.ts';
 import { createKubeConfigSource } from '../../collector/kubeconfig.ts';
-import { chooseClusters, describeAbsence } from '../../deploy/clusters.ts';
+import { chooseClusters, chooseContext, describeAbsence } from '../../deploy/clusters.ts';
 import { CommandError } from '../../deploy/errors.ts';
 import { fakeKubeconfig } from '../helpers/fake-api-server.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -91,4 +91,16 @@ test('says why there is no context to take', () => {
   assert.equal(absence({}), 'no kube context is configured (~/.kube/config has none)');
   assert.equal(absence({ kubeconfig: '/nowhere' }), 'no kube context is configured (/nowhere has none)');
   assert.equal(absence({ kubeconfig: noCurrent }), 'no kube context is current (there are dev: choose with --cluster)');
+});
+
+test('a context alone is a cluster, whatever it is called', () => {
+  const config = collectorConfig.parse({ kubeconfig });
+  assert.deepEqual(chooseContext(config, 'old one!', bare), {
+    config: { name: 'old-one', context: 'old one!' },
+    about: 'old-one (context old one! at https://live:6443)',
+  });
+  assert.throws(
+    () => chooseContext(config, 'none', bare),
+    (error) => error instanceof CommandError && error.exitCode === 2 && error.message === 'there is no kube context none; there are: dev, old one!',
+  );
 });

@@ -38,6 +38,7 @@ const isStoreError = (code: string, pattern: RegExp) => (error: unknown) => {
 test('a fresh database gets every migration in order, and a second run does nothing', async () => {
   const { client, database, config } = await freshStore();
   const all = loadMigrations().map(({ name }) => name);
+  await assert.rejects(assertSchema(client), isStoreError('PODTRAIL_STORE_SCHEMA', /^the database has no tables of podtrail yet; run `podtrail migrate`/));
   const first = await migrate(client, { database, retention: config.retention });
   assert.deepEqual(first.applied, all);
   const second = await migrate(client, { database, retention: config.retention });
