@@ -154,21 +154,27 @@ export interface Restored {
 }
 
 /**
- * Restores the newest whole checkpoint of a cluster that this release can read; undefined if there is none. `damaged` is told of those
- * that were passed over. Throws PODTRAIL_CHECKPOINT_FORMAT if there are checkpoints and all are of a format that this release
- * does not read: going on without would forget them.
+ * Restores the newest whole checkpoint of a cluster that this release can read; undefined if there is none, and its log is to be read
+ * from the beginning. `passedOver` is told of those that are damaged, and of an earlier release's that this one does not read. Throws
+ * PODTRAIL_CHECKPOINT_FORMAT if there is none but a later release's: going on without would shadow what that wrote.
  */
-export async function restoreCluster(client: ClickHouseClient, clusterUid: string, damaged: (manifest: Manifest) => void): Promise<Restored | undefined> {
-  const isReadable = ({ format }: Manifest): boolean => format === CHECKPOINT_SCHEMA;
-  const loaded = await loadCheckpoint(client, clusterUid, isReadable);
-  for (const manifest of loaded.damaged) damaged(manifest);
-  const { checkpoint } = loaded;
+export async function restoreCluster(
+  client: ClickHouseClient,
+  clusterUid: string,
+  passedOver: (manifest: Manifest, why: 'damaged' | 'of an earlier format') => void,
+): Promise<Restored | undefined> {
+  const { checkpoint, damaged } = await loadCheckpoint(client, clusterUid, ({ format }) => format === CHECKPOINT_SCHEMA);
+  for (const manifest of damaged) passedOver(manifest, 'damaged');
   if (checkpoint === undefined) {
-    const [unreadable] = (await readManifests(client, [clusterUid])).filter((manifest) => !isReadable(manifest));
-    if (unreadable === undefined || loaded.damaged.length > 0) return undefined;
-    const { cluster, format, release } = unreadable;
-    const message = `the checkpoint of cluster ${cluster} has format ${format} of podtrail ${release}, this release reads ${CHECKPOINT_SCHEMA}`;
-    throw new ProcessorError('PODTRAIL_CHECKPOINT_FORMAT', `${message}; run podtrail ${release}, or rebuild the cluster`);
+    const [newest] = await readManifests(client, [clusterUid]);
+    if (newest === undefined || damaged.length > 0) return undefined;
+    const { cluster, format, release } = newest;
+    if (format > CHECKPOINT_SCHEMA) {
+      const message = `the checkpoint of cluster ${cluster} has format ${format} of podtrail ${release}, this release reads ${CHECKPOINT_SCHEMA}`;
+      throw new ProcessorError('PODTRAIL_CHECKPOINT_FORMAT', `${message}; run podtrail ${release}`);
+    }
+    passedOver(newest, 'of an earlier format');
+    return undefined;
   }
   const { manifest, data } = checkpoint;
   const cluster: ClusterRef = { uid: manifest.clusterUid, name: manifest.cluster };

@@ -48,9 +48,9 @@ export interface LogPlace {
  */
 export async function trackRestored(deps: ClustersDeps, place: LogPlace | undefined, clusterUid: string): Promise<TrackedCluster | undefined> {
   const { client, log } = deps;
-  const restored = await restoreCluster(client, clusterUid, (manifest) => {
-    const { cluster, generation, count } = manifest;
-    log.error({ cluster, generation, count }, 'checkpoint is damaged, passing it over');
+  const restored = await restoreCluster(client, clusterUid, ({ cluster, generation, count, format }, why) => {
+    if (why === 'damaged') log.error({ cluster, generation, count }, 'checkpoint is damaged, passing it over');
+    else log.warn({ cluster, generation, count, format }, 'checkpoint is of an earlier release, reading the log again from its beginning');
   });
   if (restored === undefined) return undefined;
   const { state, manifest } = restored;

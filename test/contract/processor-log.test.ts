@@ -108,14 +108,32 @@ test('after a gap, what was stored beyond the checkpoint goes, since it cannot b
   assert.equal((await readManifests(client, [ONE.uid]))[0]?.generation, 2);
 });
 
-test('a checkpoint of a format that this release does not read is refused, not forgotten', async () => {
+/** Gives the checkpoints that are stored to another release, with checksums of their own. */
+async function rewriteManifests(client: TestStore['client'], format: number, release: string): Promise<void> {
+  for (const manifest of await readManifests(client, [ONE.uid])) {
+    await client.command({ query: 'DELETE FROM checkpoint_manifests WHERE count = {count:UInt64}', query_params: { count: manifest.count } });
+    await writeManifests(client, [{ ...manifest, format, release }]);
+  }
+}
+
+test('without a checkpoint but one of an earlier format, the log is read again from its beginning, in a new generation', async () => {
   const { client } = await freshStore();
   const log = logOf(HISTORY);
   await runToEnd(client, log);
-  // As a later release would write it, with a checksum of its own.
-  for (const manifest of await readManifests(client, [ONE.uid])) {
-    await client.command({ query: 'DELETE FROM checkpoint_manifests WHERE count = {count:UInt64}', query_params: { count: manifest.count } });
-    await writeManifests(client, [{ ...manifest, format: 999, release: '9.0.0' }]);
-  }
+  const ids = async (): Promise<unknown[]> => (await select(client, 'SELECT id FROM incidents FINAL ORDER BY id')).map(({ id }) => id);
+  const before = await ids();
+  await rewriteManifests(client, 1, '0.0.1');
+  await runToEnd(client, log);
+  const [newest] = await readManifests(client, [ONE.uid]);
+  assert.deepEqual([newest?.generation, newest?.count], [2, HISTORY.length]);
+  assert.ok(before.length > 0);
+  assert.deepEqual(await ids(), before);
+});
+
+test("a later release's checkpoint is refused, not forgotten", async () => {
+  const { client } = await freshStore();
+  const log = logOf(HISTORY);
+  await runToEnd(client, log);
+  await rewriteManifests(client, 999, '9.0.0');
   await assert.rejects(startRun(client, log).ended, { code: 'PODTRAIL_CHECKPOINT_FORMAT', message: /format 999 of podtrail 9\.0\.0/ });
 });
