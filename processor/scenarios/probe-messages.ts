@@ -79,6 +79,7 @@ function classifyNetwork(output: string): ProbeVerdict {
   if (status !== undefined) return verdict('probe_http_status', '', Number(status));
   if (/couldn'?t find port|strconv\.Atoi|invalid port|unknown port|no port named/i.test(output))
     return verdict('other', 'its port is not one of the container');
+  if (/missing probe handler/i.test(output)) return verdict('other', "the node's kubelet does not know its kind of probe");
   if (/server gave HTTP response to HTTPS client|first record does not look like a TLS handshake/i.test(output))
     return verdict('probe_http_status', 'it speaks HTTPS to a plain HTTP port');
   if (/malformed HTTP/i.test(output)) return verdict('probe_http_status', 'its port does not speak HTTP');
