@@ -153,12 +153,12 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, time
   };
   let end = await deps.api.watch({ ...target, resourceVersion: fromVersion, timeoutSeconds }, handlers, signal);
   answered();
-  if (end.kind === 'closed') reader.finish();
+  const isCut = end.kind === 'closed' && !reader.finish();
   const failure = reader.failure();
   if (failure !== undefined) end = { kind: 'failed', failure };
   if (end.kind !== 'closed' && !signal.aborted) loop.live = false;
   const empty = end.kind === 'closed' && reader.lines() === 0 && performance.now() - startMs < Math.min(timing.emptyWatchMs, timeoutSeconds * 500);
-  const whole = end.kind === 'closed' && !empty;
+  const whole = end.kind === 'closed' && !empty && !isCut;
   const wholeTimeMs = whole && isLive() ? deps.nowMs() : undefined;
   if (wholeTimeMs !== undefined && reader.lines() > 0) loop.completeTimeMs = wholeTimeMs;
   if (reader.lines() > 0 || whole) loop.failures = 0;
@@ -198,10 +198,12 @@ function createWatchReader(session: Session, fromVersion: string, specs: SpecMem
 
   return {
     push: (chunk: Buffer): boolean => splitter.push(chunk),
-    /** At a clean end: a last line without its newline counts if it is whole; if not, the next watch brings it again. */
-    finish(): void {
+    /** At a clean end: a last line without its newline counts if it is whole; if not, it is false, and the next watch brings it again. */
+    finish(): boolean {
       const rest = splitter.rest();
-      if (rest.length > 0 && decodeWatchLine(rest).kind !== 'undecodable') read(rest);
+      const isWhole = rest.length === 0 || decodeWatchLine(rest).kind !== 'undecodable';
+      if (isWhole && rest.length > 0) read(rest);
+      return isWhole;
     },
     version: (): string => version,
     lines: (): number => lines,

@@ -170,6 +170,22 @@ test('the version of quiet Events moves on, as far as the server was before a wa
   assert.ok(pods.asked.every(({ version }) => version === '999'));
 });
 
+test('a watch whose last line was cut off is complete only up to the line before', async () => {
+  let watches = 0;
+  const { loop } = await follow('pods', (time) => ({
+    list: async () => assert.fail('nothing is in doubt'),
+    async watch(_, handlers) {
+      watches += 1;
+      handlers.opened();
+      await time.sleep(10_000);
+      if (watches > 1) return { kind: 'failed', failure: { kind: 'gone', message: '' } };
+      handlers.bytes(Buffer.from('{"type":"ADDED","object":{"metadata"'));
+      return { kind: 'closed' };
+    },
+  }));
+  assert.deepEqual([watches, secondsOf(loop.completeTimeMs)], [2, 0]);
+});
+
 test('a server that went back sends nothing either: the session ends, complete only up to when that was not so', async () => {
   const { reason, loop } = await followQuiet('pods', (second) => (second < 150 ? 999 : 500));
   assert.deepEqual([reason, secondsOf(loop.completeTimeMs)], ['restored', 105]);
