@@ -47,7 +47,7 @@ function changeParts(change) {
     element('tr', {}, ...['path', 'before', 'after'].map((key) => element('td', {}, element('code', {}, field[key] || '–')))),
   );
   return [
-    element('p', {}, change['text'], ' ', element('span', { class: 'quiet' }, when)),
+    element('p', {}, change['text'], element('span', { class: 'quiet' }, `, ${when}`)),
     ...(rows.length === 0 ? [] : [tableOf(['Field', 'Before', 'After'], rows)]),
   ];
 }
