@@ -1,10 +1,10 @@
 /** Keeps the scheduling state of one cluster up to date, object by object: O(1) a pod, O(1) a node but for the order of names. */
 import type { Node, Pod } from '../../collector/objects.ts';
 import type { PodFacts } from './pod-facts.ts';
-import { podFacts } from './pod-facts.ts';
+import { podFacts, renewFacts } from './pod-facts.ts';
 import { createPodIndex } from './pod-index.ts';
 import { compareText } from './reading.ts';
-import type { NodeState, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
+import type { NodeState, PodsSince, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { addPod, createNodeState, describeNode, holdsResources, isAssigned, isTerminal, removePod } from './scheduling-state.ts';
 import type { Steps } from './steps.ts';
 import { finish, visitSteps } from './steps.ts';
@@ -12,8 +12,6 @@ import { finish, visitSteps } from './steps.ts';
 export interface CapacityState {
   /** The state now. The same object until a node comes or goes; its nodes change in place. */
   scheduling(): SchedulingState;
-  /** Rises with every change: an answer computed at one version holds until the next. */
-  version(): number;
   /** Adds the node or takes over its newer version. */
   setNode(node: Node): void;
   removeNode(name: string): void;
@@ -24,6 +22,8 @@ export interface CapacityState {
   sync(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): void;
   /** As sync, in steps of a few milliseconds. The objects must not change before it is done. */
   syncSteps(nodes: () => Iterable<Node>, pods: () => Iterable<Pod>): Steps<void>;
+  /** As syncSteps, where only these pods can be others than before. */
+  catchUpSteps(nodes: () => Iterable<Node>, changes: NonNullable<PodsSince['changes']>): Steps<void>;
 }
 
 interface Tables {
@@ -45,12 +45,15 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
   const { byName, pods, homeless, nominated } = tables;
   const index = createPodIndex();
   let [version, state]: [number, SchedulingState | undefined] = [0, undefined];
+  function* syncNodes(eachNode: () => Iterable<Node>): Steps<void> {
+    const nodesSeen = yield* visitSteps(eachNode(), NODES_A_STEP, capacity.setNode);
+    if (nodesSeen !== byName.size) yield* keepOnly(eachNode(), ({ metadata }) => metadata.name, byName, capacity.removeNode);
+  }
   const capacity: CapacityState = {
     scheduling() {
-      state ??= { nodes: [...byName.values()].sort((a, b) => compareText(a.name, b.name)), byName, cluster, nominated, index };
+      state ??= { nodes: [...byName.values()].sort((a, b) => compareText(a.name, b.name)), byName, cluster, nominated, index, version: () => version };
       return state;
     },
-    version: () => version,
     setNode(node) {
       const { name } = node.metadata;
       const known = byName.get(name);
@@ -80,7 +83,10 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       const known = pods.get(pod.metadata.uid);
       if (known?.pod === pod) return;
       version += 1;
-      if (known !== undefined) detach(tables, known);
+      if (known !== undefined) {
+        if (sitsAlike(known.pod, pod) && renewFacts(known, pod)) return;
+        detach(tables, known);
+      }
       const facts = podFacts(pod);
       pods.set(pod.metadata.uid, facts);
       attach(tables, facts);
@@ -96,13 +102,21 @@ export function createCapacityState(cluster: SchedulingCluster): CapacityState {
       finish(capacity.syncSteps(eachNode, eachPod));
     },
     *syncSteps(eachNode, eachPod) {
-      const nodesSeen = yield* visitSteps(eachNode(), NODES_A_STEP, capacity.setNode);
+      yield* syncNodes(eachNode);
       const podsSeen = yield* visitSteps(eachPod(), PODS_A_STEP, capacity.setPod);
-      if (nodesSeen !== byName.size) yield* keepOnly(eachNode(), ({ metadata }) => metadata.name, byName, capacity.removeNode);
       if (podsSeen !== pods.size) yield* keepOnly(eachPod(), ({ metadata }) => metadata.uid, pods, capacity.removePod);
+    },
+    *catchUpSteps(eachNode, changes) {
+      yield* syncNodes(eachNode);
+      yield* visitSteps(changes, PODS_A_STEP, ({ uid, pod }) => (pod === undefined ? capacity.removePod(uid) : capacity.setPod(pod)));
     },
   };
   return capacity;
+}
+
+/** Whether both versions of a pod count in the same place. */
+function sitsAlike(a: Pod, b: Pod): boolean {
+  return a.spec === b.spec && isTerminal(a) === isTerminal(b) && a.status.nominatedNodeName === b.status.nominatedNodeName;
 }
 
 function attach({ byName, homeless, nominated }: Tables, facts: PodFacts): void {
@@ -132,25 +146,30 @@ function* keepOnly<T>(present: Iterable<T>, keyOf: (item: T) => string, known: R
   });
 }
 
+interface Kept {
+  readonly capacity: CapacityState;
+  /** Of the changes of its pods (podsSince), what it has seen; undefined: not all pods. */
+  position: number | undefined;
+}
+
 /** The state last built for a cluster. A cluster is told by its `nodes` function: views of single objects are copies of its view. */
-const lastStates = new WeakMap<SchedulingCluster['nodes'], CapacityState>();
+const lastStates = new WeakMap<SchedulingCluster['nodes'], Kept>();
 
 /** The state of a cluster now: the one it keeps, or the one of the last question brought up to date. Not to be changed for good. */
 export function schedulingStateOf(cluster: SchedulingCluster): SchedulingState {
-  if (cluster.schedulingState !== undefined) return cluster.schedulingState();
-  const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
-  lastStates.set(cluster.nodes, capacity);
-  capacity.sync(cluster.nodes, cluster.unorderedPods ?? cluster.pods);
-  return capacity.scheduling();
+  return finish(schedulingStateSteps(cluster));
 }
 
 /** As schedulingStateOf, in steps of a few milliseconds. The cluster must not change before it is done. */
 export function* schedulingStateSteps(cluster: SchedulingCluster): Steps<SchedulingState> {
   if (cluster.schedulingState !== undefined) return cluster.schedulingState();
-  const capacity = lastStates.get(cluster.nodes) ?? createCapacityState(cluster);
-  lastStates.set(cluster.nodes, capacity);
-  yield* capacity.syncSteps(cluster.nodes, cluster.unorderedPods ?? cluster.pods);
-  return capacity.scheduling();
+  const kept = lastStates.get(cluster.nodes) ?? { capacity: createCapacityState(cluster), position: undefined };
+  lastStates.set(cluster.nodes, kept);
+  const { position, changes } = cluster.podsSince?.(kept.position) ?? {};
+  if (changes === undefined) yield* kept.capacity.syncSteps(cluster.nodes, cluster.unorderedPods ?? cluster.pods);
+  else yield* kept.capacity.catchUpSteps(cluster.nodes, changes);
+  kept.position = position;
+  return kept.capacity.scheduling();
 }
 
 /** After an error in the middle of a question the state may be off: the next question builds it anew. */

@@ -27,24 +27,35 @@ export interface Cycle {
 /** Prepares the filters (PreFilter), or the kubelet's for a pod that names its node. Valid while the state changes only through assume and forget. */
 export function createCycle(pod: PodFacts, state: SchedulingState): Cycle {
   if (namesNode(pod)) return { pod, state, filters: kubeletFilters(pod), rejection: undefined };
+  const { filters: own, rejection } = nodeFilters(pod);
   const volumes = createVolumeFilters(pod, state);
-  const candidates: readonly (Filter | Rejection | undefined)[] = [
-    createNamedNodes(pod),
+  const [spread, affinity] = [createTopologySpread(pod, state), createInterPodAffinity(pod, state)];
+  const filters = [...own];
+  if (!('kind' in volumes)) filters.push(...volumes);
+  if (spread !== undefined) filters.push(spread);
+  if (affinity !== undefined) filters.push(affinity);
+  return { pod, state, filters, rejection: rejection ?? ('kind' in volumes ? volumes : undefined) };
+}
+
+const compiled = new WeakMap<PodFacts, Pick<Cycle, 'filters' | 'rejection'>>();
+
+/** The filters that look at the pod and one node, the first ones in the scheduler's order: the same in every cycle of these facts. */
+function nodeFilters(pod: PodFacts): Pick<Cycle, 'filters' | 'rejection'> {
+  const known = compiled.get(pod);
+  if (known !== undefined) return known;
+  const named = createNamedNodes(pod);
+  const rejection = named !== undefined && 'kind' in named ? named : undefined;
+  const candidates = [
+    named === rejection ? undefined : named,
     createNodeUnschedulable(pod),
     createTaintToleration(pod),
     createNodeAffinity(pod),
     createNodePorts(pod),
     createResourcesFit(pod),
-    ...('kind' in volumes ? [volumes] : volumes),
-    createTopologySpread(pod, state),
-    createInterPodAffinity(pod, state),
   ];
-  return {
-    pod,
-    state,
-    filters: candidates.filter((each): each is Filter => each !== undefined && !('kind' in each)),
-    rejection: candidates.find((each): each is Rejection => each !== undefined && 'kind' in each),
-  };
+  const own = { filters: candidates.filter((each): each is Filter => each !== undefined), rejection };
+  compiled.set(pod, own);
+  return own;
 }
 
 /** It is bound as soon as it is created: the scheduler never sees it. */
@@ -72,17 +83,18 @@ export function forget(cycle: Cycle, pod: PodFacts, node: NodeState): void {
 
 /** Every reason of every failing plugin, in the scheduler's order; `except` leaves plugins out. Empty: the pod may run there. */
 export function failuresOn(cycle: Cycle, node: NodeState, except: readonly string[] = []): readonly FilterFailure[] {
-  const { rejection } = cycle;
-  const refused: readonly FilterFailure[] = rejection === undefined ? PASSED : [{ plugin: rejection.plugin, reason: rejection.reason }];
-  return withNominated(cycle, node, () => {
-    let failures = refused;
-    for (const filter of cycle.filters) {
-      if (except.includes(filter.plugin)) continue;
-      const more = filter.check(node);
-      if (more.length > 0) failures = failures.length === 0 ? more : [...failures, ...more];
-    }
-    return failures;
-  });
+  if (!cycle.state.nominated.has(node.name)) return failuresNow(cycle, node, except);
+  return withNominated(cycle, node, () => failuresNow(cycle, node, except));
+}
+
+function failuresNow({ rejection, filters }: Cycle, node: NodeState, except: readonly string[]): readonly FilterFailure[] {
+  let failures: readonly FilterFailure[] = rejection === undefined ? PASSED : [{ plugin: rejection.plugin, reason: rejection.reason }];
+  for (const filter of filters) {
+    if (except.includes(filter.plugin)) continue;
+    const more = filter.check(node);
+    if (more.length > 0) failures = failures.length === 0 ? more : [...failures, ...more];
+  }
+  return failures;
 }
 
 /** What the scheduler itself reports: the reasons of the first plugin that fails. */

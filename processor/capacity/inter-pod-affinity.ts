@@ -19,6 +19,22 @@ const REPELLED_BY_EXISTING: readonly FilterFailure[] = [{ plugin: PLUGIN, reason
 type PairCounts = Map<string, Map<string, number>>;
 
 export function createInterPodAffinity(pod: PodFacts, state: SchedulingState): Filter | undefined {
+  return isConcerned(pod, state) ? createFilter(pod, state) : undefined;
+}
+
+/** Whether a rule of the pod, or of another one about it, may say something of a node; most pods have neither. */
+function isConcerned(pod: PodFacts, { cluster, index, nominated }: SchedulingState): boolean {
+  if (pod.affinity.length + pod.antiAffinity.length + nominated.size > 0) return true;
+  let own: Labels | undefined;
+  let isKnown = false;
+  for (const { term } of index.carriedTerms(pod.namespace)) {
+    if (!isKnown) [own, isKnown] = [createNamespaceLabels(cluster)(pod.namespace), true];
+    if (termMatches(term, pod, own)) return true;
+  }
+  return false;
+}
+
+function createFilter(pod: PodFacts, state: SchedulingState): Filter {
   const namespaceLabels = createNamespaceLabels(state.cluster);
   const own = namespaceLabels(pod.namespace);
   const counts = { attracting: new Map(), repelling: new Map(), repelledBy: new Map() } as const;
@@ -38,7 +54,6 @@ export function createInterPodAffinity(pod: PodFacts, state: SchedulingState): F
   for (const namespace of namespacesOf(terms, state)) {
     for (const [other, node] of state.index.inNamespace(namespace)) countMatches(other, node, 1);
   }
-  if (terms.length === 0 && counts.repelledBy.size === 0 && state.nominated.size === 0) return undefined;
   const attractsItself = matchesAll(pod.affinity, pod, own);
   return {
     plugin: PLUGIN,

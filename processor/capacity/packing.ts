@@ -9,10 +9,10 @@ import { createCycle, failuresOn } from './filters.ts';
 import { createNamespaceLabels } from './inter-pod-affinity.ts';
 import type { AffinityTerm, PodFacts } from './pod-facts.ts';
 import { asUnassigned, termMatches } from './pod-facts.ts';
-import { createPodIndex } from './pod-index.ts';
+import type { PodIndex } from './pod-index.ts';
 import { compareText } from './reading.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
-import { addPod, copiesOnNode, createNodeState, freeOf } from './scheduling-state.ts';
+import { addPod, copiesOnNode, emptiedNode, freeOf } from './scheduling-state.ts';
 import type { ShapeCount } from './shape.ts';
 import { countShape } from './shape.ts';
 import type { Steps } from './steps.ts';
@@ -38,9 +38,9 @@ export function removableNodes(nodes: readonly NodeState[], state: SchedulingSta
 }
 
 /** As removableNodes, in steps of a few milliseconds. */
-export function* removableSteps(nodes: readonly NodeState[], state: SchedulingState): Steps<RemovableNodes> {
+export function* removableSteps(nodes: readonly NodeState[], state: SchedulingState, sortPods?: SortPods): Steps<RemovableNodes> {
   const empty = nodes.filter((node) => node.requested.pods === node.staying.pods).length;
-  const { used } = yield* packSteps(nodes, state);
+  const { used } = yield* packSteps(nodes, state, sortPods);
   const atLeast = Math.max(empty, used === undefined ? 0 : nodes.length - used);
   return { atLeast, atMost: Math.max(atLeast, nodes.length - neededNodes(nodes)) };
 }
@@ -70,24 +70,26 @@ function fewest(rooms: readonly Amounts[], resource: string, demand: number): nu
 const VISITS_A_STEP = 40_000;
 const PODS_A_STEP = 5_000;
 
+/** No rule of a pod that may move is about other pods, nor any of theirs about it: nobody is looked for by name or namespace. */
+const NO_INDEX: PodIndex = { add: () => {}, remove: () => {}, inNamespace: () => new Map(), namespaces: () => [], carriedTerms: () => [] };
+
 /** First-fit decreasing over the shapes of the pods that may move: nodes that cannot be emptied first, then the largest. */
-export function* packSteps(nodes: readonly NodeState[], state: SchedulingState): Steps<Packing> {
+export function* packSteps(nodes: readonly NodeState[], state: SchedulingState, sortPods = createSorting(state)): Steps<Packing> {
   const scratch: NodeState[] = [];
   const groups = new Map<string, ShapeCount>();
-  const index = createPodIndex();
-  const stays = createStaying(state);
   let pods = 0;
   for (const node of nodes) {
-    const copy = createNodeState(node.node, index);
-    for (const pod of node.pods) {
-      if (stays(pod)) addPod(copy, pod);
-      else countShape(groups, pod);
-      pods += 1;
-      if (pods % PODS_A_STEP === 0) yield;
-    }
+    const copy = emptiedNode(node, NO_INDEX);
+    const { staying, moving } = sortPods(node);
+    for (const pod of staying) addPod(copy, pod);
+    for (const pod of moving) countShape(groups, pod);
     scratch.push(copy);
+    pods += node.pods.size;
+    if (pods < PODS_A_STEP) continue;
+    pods = 0;
+    yield;
   }
-  const packed: SchedulingState = { nodes: scratch, byName: new Map(), cluster: state.cluster, nominated: new Map(), index };
+  const packed: SchedulingState = { nodes: scratch, byName: new Map(), cluster: state.cluster, nominated: new Map(), index: NO_INDEX };
   const used = new Set(scratch.filter((node) => node.requested.pods > node.staying.pods));
   const share = createShares(nodes);
   const sorted = [...groups.values()].sort((a, b) => share(b) - share(a) || compareText(a.key, b.key));
@@ -116,7 +118,24 @@ function createShares(nodes: readonly NodeState[]): (group: ShapeCount) => numbe
   return ({ facts }) => Math.max(facts.request.amounts.cpu / (total.cpu || 1), facts.request.amounts.memory / (total.memory || 1));
 }
 
-/** Which pods the packing leaves where they are. */
+/** The pods of a node: those that a packing leaves where they are, and those that it may put elsewhere. */
+export type SortPods = (node: NodeState) => { readonly staying: readonly PodFacts[]; readonly moving: readonly PodFacts[] };
+
+/** Sorts the pods of each node once, for as many packings as its nodes are in. The pods must not change meanwhile. */
+export function createSorting(state: SchedulingState): SortPods {
+  const stays = createStaying(state);
+  const sorted = new Map<NodeState, ReturnType<SortPods>>();
+  return (node) => {
+    const known = sorted.get(node);
+    if (known !== undefined) return known;
+    const [staying, moving]: [PodFacts[], PodFacts[]] = [[], []];
+    for (const pod of node.pods) (stays(pod) ? staying : moving).push(pod);
+    const pods = { staying, moving };
+    sorted.set(node, pods);
+    return pods;
+  };
+}
+
 function createStaying(state: SchedulingState): (pod: PodFacts) => boolean {
   const labels = createNamespaceLabels(state.cluster);
   const terms = new Map<string, readonly AffinityTerm[]>();
@@ -128,9 +147,12 @@ function createStaying(state: SchedulingState): (pod: PodFacts) => boolean {
       about = [...state.index.carriedTerms(pod.namespace)].map(({ term }) => term);
       terms.set(pod.namespace, about);
     }
-    return about.some((term) => termMatches(term, pod, labels(pod.namespace)));
+    return about.length > 0 && about.some((term) => termMatches(term, pod, labels(pod.namespace)));
   };
 }
+
+/** What copiesOnNode has asked already. */
+const RESOURCES = ['NodeResourcesFit'];
 
 /** Puts the group's pods on the first nodes that take them; false if some found no place. */
 function packGroup({ facts, count }: ShapeCount, open: readonly NodeState[], state: SchedulingState, used: Set<NodeState>): boolean {
@@ -140,7 +162,7 @@ function packGroup({ facts, count }: ShapeCount, open: readonly NodeState[], sta
   let left = count;
   for (const node of open) {
     const room = copiesOnNode(amounts, node);
-    if (room === 0 || failuresOn(cycle, node).length > 0) continue;
+    if (room === 0 || failuresOn(cycle, node, RESOURCES).length > 0) continue;
     const copies = Math.min(left, alone ? 1 : room);
     if (alone) addPod(node, { ...facts });
     else addAmounts(node.requested, amounts, copies);

@@ -5,7 +5,8 @@
 import type { Pod } from '../../collector/objects.ts';
 import type { PodRequest } from './pod-request.ts';
 import { podRequest } from './pod-request.ts';
-import { fieldsOf, integerOf, listOf, textOf, textsOf } from './reading.ts';
+import { fieldsOf, integerOf, listOf, sameTexts, textOf, textsOf } from './reading.ts';
+import { sameStatusRequests } from './resource-totals.ts';
 import type { Labels, Selector } from './selectors.ts';
 import { compileLabelSelector, labelOf, matches, mentions, narrow } from './selectors.ts';
 
@@ -27,7 +28,8 @@ export interface AffinityTerm {
 }
 
 export interface PodFacts {
-  readonly pod: Pod;
+  /** The newest version with these facts. */
+  pod: Pod;
   readonly namespace: string;
   readonly name: string;
   readonly labels: Labels | undefined;
@@ -61,17 +63,36 @@ const NO_CLAIMS: readonly Claim[] = [];
 /** The facts of this version of the pod; objects are never changed in place, so the answer is kept with them. */
 export function podFacts(pod: Pod): PodFacts {
   const known = memo.get(pod);
-  if (known !== undefined) return known;
+  if (known?.pod === pod) return known;
   const facts = readFacts(pod);
   memo.set(pod, facts);
   return facts;
 }
 
-/** The same pod before it was bound: what another node would be asked to take. */
+/**
+ * Makes the facts those of a newer version of the pod, if it says the same of all that they are made of; else false, and they are as they
+ * were. All but a few versions of a pod differ in their status alone, and share one spec.
+ */
+export function renewFacts(facts: PodFacts, pod: Pod): boolean {
+  const { metadata, spec } = pod;
+  if (spec !== facts.pod.spec || (metadata.deletionTimestamp !== undefined) !== facts.terminating || staysOnNode(pod) !== facts.stays) return false;
+  if (!sameTexts(metadata.labels, facts.labels) || !sameStatusRequests(pod, facts.pod)) return false;
+  facts.pod = pod;
+  memo.set(pod, facts);
+  return true;
+}
+
+const unassigned = new WeakMap<PodFacts, PodFacts>();
+
+/** The same pod before it was bound: what another node would be asked to take. Kept with the facts, which a sample asks of every minute. */
 export function asUnassigned(facts: PodFacts): PodFacts {
   if (facts.pod.spec.nodeName === undefined) return facts;
+  const known = unassigned.get(facts);
+  if (known !== undefined) return known;
   const { nodeName: _nodeName, ...spec } = facts.pod.spec;
-  return { ...facts, pod: { ...facts.pod, spec } };
+  const before = { ...facts, pod: { ...facts.pod, spec } };
+  unassigned.set(facts, before);
+  return before;
 }
 
 function readFacts(pod: Pod): PodFacts {
@@ -91,9 +112,13 @@ function readFacts(pod: Pod): PodFacts {
     preferredAffinity: attract === undefined ? NO_TERMS : preferredTerms(pod, attract),
     preferredAntiAffinity: repel === undefined ? NO_TERMS : preferredTerms(pod, repel),
     claims: claimsOf(pod),
-    stays: listOf(pod.metadata.ownerReferences).some((owner) => owner.kind === 'DaemonSet' || owner.kind === 'Node'),
+    stays: staysOnNode(pod),
     shape: undefined,
   };
+}
+
+function staysOnNode(pod: Pod): boolean {
+  return listOf(pod.metadata.ownerReferences).some((owner) => owner.kind === 'DaemonSet' || owner.kind === 'Node');
 }
 
 /** Only what runs for the pod's whole life holds a host port: containers and sidecars. */

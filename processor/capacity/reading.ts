@@ -44,3 +44,17 @@ export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }
+
+/** Whether two maps of texts, or their absence, say the same in whatever order. */
+export function sameTexts(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  const [one, other] = [fieldsOf(a), fieldsOf(b)];
+  if (one === undefined || other === undefined) return false;
+  let fields = 0;
+  for (const key in one) {
+    if (one[key] !== other[key]) return false;
+    fields += 1;
+  }
+  for (const _key in other) fields -= 1;
+  return fields === 0;
+}

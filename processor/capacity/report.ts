@@ -6,7 +6,7 @@ import { createCycle } from './filters.ts';
 import type { FrontierPoint, Mix } from './fragmentation.ts';
 import { demandMix, expectedWaste, freeSpaceFrontier, largestPod, strandedIn, weightedIndex } from './fragmentation.ts';
 import type { RemovableNodes } from './packing.ts';
-import { removableSteps } from './packing.ts';
+import { createSorting, removableSteps } from './packing.ts';
 import { asUnassigned } from './pod-facts.ts';
 import { DEFAULT_POOL_LABELS, poolOf } from './pools.ts';
 import { compareText } from './reading.ts';
@@ -86,9 +86,10 @@ export function* reportSteps(live: SchedulingState, options: ReportOptions): Ste
     }
   }
   const reports: PoolReport[] = [];
+  const sortPods = createSorting(state);
   for (const pool of pools) {
     const known = pools.length === 2 ? reports[0] : undefined;
-    const removable = known === undefined ? yield* removableSteps(pool.counted, state) : known.removable;
+    const removable = known === undefined ? yield* removableSteps(pool.counted, state, sortPods) : known.removable;
     reports.push(buildReport(pool, fits.get(pool) ?? [], frees, removable));
     yield;
   }

@@ -5,7 +5,7 @@
 import type { Container, ContainerStatus, Pod } from '../../collector/objects.ts';
 import type { QuantityProblem } from './amounts.ts';
 import { CPU, MEMORY, readQuantity } from './amounts.ts';
-import { fieldsOf, listOf } from './reading.ts';
+import { fieldsOf, listOf, sameTexts } from './reading.ts';
 
 /** Amounts in nano units by resource. */
 export type ResourceTotals = ReadonlyMap<string, bigint>;
@@ -99,6 +99,29 @@ function effective({ pod, field, problems, fill }: Reading, container: Container
     if (!result.has(MEMORY)) result.set(MEMORY, UNNAMED_MEMORY);
   }
   return result;
+}
+
+/** Whether what the kubelet has set aside for the containers, as their statuses tell it, is the same in both versions of a pod. */
+export function sameStatusRequests(a: Pod, b: Pod): boolean {
+  return (
+    sameRequests(a.status.containerStatuses, b.status.containerStatuses) &&
+    sameRequests(a.status.initContainerStatuses, b.status.initContainerStatuses) &&
+    isResizeInfeasible(a) === isResizeInfeasible(b)
+  );
+}
+
+function sameRequests(a: readonly ContainerStatus[] | undefined, b: readonly ContainerStatus[] | undefined): boolean {
+  if (a === b) return true;
+  const [some, others] = [withResources(a), withResources(b)];
+  return some.length === others.length && some.every((status, index) => sameContainer(status, others[index]));
+}
+
+const withResources = (statuses: readonly ContainerStatus[] | undefined): readonly ContainerStatus[] =>
+  listOf(statuses).filter(({ resources }) => resources !== undefined);
+
+function sameContainer(a: ContainerStatus, b: ContainerStatus | undefined): boolean {
+  if (a.name !== b?.name || !sameTexts(a.allocatedResources, b.allocatedResources)) return false;
+  return sameTexts(fieldsOf(a.resources)?.['requests'], fieldsOf(b.resources)?.['requests']);
 }
 
 function isResizeInfeasible(pod: Pod): boolean {

@@ -7,7 +7,7 @@ import type { Amounts, QuantityProblem } from './amounts.ts';
 import { addAmounts, noAmounts, readAmounts, subtractAmounts } from './amounts.ts';
 import type { HostPort, PodFacts } from './pod-facts.ts';
 import type { PodIndex } from './pod-index.ts';
-import { listOf } from './reading.ts';
+import { listOf, sameTexts } from './reading.ts';
 import type { Labels } from './selectors.ts';
 
 /** What scheduling reads of a cluster; ClusterView of processor/scenarios/scenario.ts satisfies it. */
@@ -17,12 +17,21 @@ export interface SchedulingCluster {
   pods(): Iterable<Pod>;
   /** The same in no order, where that is cheaper: the order of the pods of a scheduling state decides nothing. */
   unorderedPods?(): Iterable<Pod>;
+  /** Where the cluster keeps track of its pods: which of them came, changed or went since an earlier answer; without one, or after too many, all may have. */
+  podsSince?(position: number | undefined): PodsSince;
   object(resource: Resource, namespace: string, name: string): ProjectedObject | undefined;
   inSync(resource: Resource): boolean;
   /** All objects of a resource, where the cluster can list them: without it static volumes cannot be matched. */
   objects?(resource: Resource): Iterable<ProjectedObject>;
   /** The state of this cluster where one is kept up to date (capacity-state.ts); else it is built for each question. */
   schedulingState?(): SchedulingState;
+}
+
+export interface PodsSince {
+  /** What to ask with next. */
+  readonly position: number;
+  /** Without `pod`: it is gone. undefined: nobody knows. */
+  readonly changes: readonly { readonly uid: string; readonly pod: Pod | undefined }[] | undefined;
 }
 
 /** A node and what is on it; changed in place by this file only. */
@@ -58,6 +67,8 @@ export interface SchedulingState {
   /** Pods waiting for preemption to finish, by the node they are nominated to. */
   readonly nominated: ReadonlyMap<string, ReadonlySet<PodFacts>>;
   readonly index: PodIndex;
+  /** Rises with every change of a node or pod, where that is kept track of: what was computed at one version holds until the next. */
+  version?(): number;
 }
 
 /** An empty node whose pods will be in `index`. */
@@ -82,13 +93,20 @@ export function createNodeState(node: Node, index: PodIndex): NodeState {
   return state;
 }
 
+/** The same node without its pods; those that come are in `index`. */
+export function emptiedNode(state: NodeState, index: PodIndex): NodeState {
+  const empty = { requested: noAmounts(), scoredCpu: 0, scoredMemory: 0, pods: new Set<PodFacts>(), staying: noAmounts() };
+  return { ...state, ...empty, ports: new Map(), affinityPods: new Set(), index };
+}
+
 /** Takes over a newer version of the same node; what is on it stays. */
 export function describeNode(state: NodeState, node: Node): void {
   const problems: QuantityProblem[] = [];
-  for (const pod of state.pods) state.index.remove(pod, state);
+  const isMoved = !sameTexts(state.labels, node.metadata.labels);
+  if (isMoved) for (const pod of state.pods) state.index.remove(pod, state);
   state.node = node;
   state.labels = node.metadata.labels;
-  for (const pod of state.pods) state.index.add(pod, state);
+  if (isMoved) for (const pod of state.pods) state.index.add(pod, state);
   state.exclusion = exclusionOf(node);
   state.allocatable = readAmounts(node.status.allocatable, 'status.allocatable', problems);
   state.problems = problems;

@@ -78,8 +78,21 @@ export function shapeKey(facts: PodFacts): string {
   if (facts.shape !== undefined) return facts.shape;
   const { cpu, memory, ephemeralStorage, scalars } = facts.request.amounts;
   const extended = scalars === undefined ? '' : [...scalars].sort(([a], [b]) => compareText(a, b)).join(';');
-  facts.shape = `${cpu}/${memory}/${ephemeralStorage}/${extended}|${constraintsOf(facts)}`;
+  facts.shape = shared(`${cpu}/${memory}/${ephemeralStorage}/${extended}|${constraintsOf(facts)}`);
   return facts.shape;
+}
+
+/** More keys than clusters have shapes; what was forgotten is only slower to compare. */
+const MAX_SHARED = 20_000;
+const sharedKeys = new Map<string, string>();
+
+/** One string for all pods of a shape: a map that knows it finds it without comparing a character. */
+function shared(key: string): string {
+  const known = sharedKeys.get(key);
+  if (known !== undefined) return known;
+  if (sharedKeys.size === MAX_SHARED) sharedKeys.clear();
+  sharedKeys.set(key, key);
+  return key;
 }
 
 /** The constraints as text, '' without any; tolerations that every pod has are not one. */

@@ -3,16 +3,20 @@
  * computed from the state before that record, so it is of one moment and a function of the log (design D2). A large cluster's takes some
  * tenths of a second, so it comes in steps between which the shell gives the event loop its turn; nobody applies a record in between.
  */
+import type { ProjectedObject } from '../../collector/objects.ts';
 import type { Amounts } from '../capacity/amounts.ts';
 import { forgetState, schedulingStateOf, schedulingStateSteps } from '../capacity/capacity-state.ts';
 import type { PoolReport, ShapeReport } from '../capacity/report.ts';
 import { reportCapacity, reportSteps } from '../capacity/report.ts';
+import type { SchedulingState } from '../capacity/scheduling-state.ts';
 import type { Shape, ShapeConfig } from '../capacity/shape.ts';
 import { buildShape } from '../capacity/shape.ts';
+import type { Steps } from '../capacity/steps.ts';
 import type { CapacitySampleRow } from '../../sql/rows.ts';
 import type { ClusterView } from '../scenarios/scenario.ts';
 import { inSync } from './coverage.ts';
 import type { Emitter } from './emit.ts';
+import type { CapacityRules } from './rules-config.ts';
 import type { ClusterState } from './state.ts';
 import { viewOf } from './view.ts';
 
@@ -38,13 +42,36 @@ export function* sampleSteps(state: ClusterState, view: ClusterView, emitter: Em
   if (!inSync(state, 'nodes')) return;
   const timeMs = minuteOf(state.meta.streamTimeMs);
   try {
-    const { poolLabels, shapes, requestedShapes } = state.meta.rules.capacity;
-    const pools = yield* reportSteps(yield* schedulingStateSteps(view), { shapes: shapesOf(shapes), requestedShapes, poolLabels });
+    const pools = yield* poolSteps(yield* schedulingStateSteps(view), state.meta.rules.capacity);
     for (const pool of pools) for (const row of sampleRows(state.cluster.name, pool, timeMs)) emitter.emit('capacity_samples', keyOf(row), row);
   } catch (error) {
     forgetState(view);
     deadLetter(state, emitter, error);
   }
+}
+
+/** A report, and what it was made of besides nodes and pods. */
+interface Made {
+  readonly version: number;
+  readonly capacity: CapacityRules;
+  readonly namespaces: readonly (ProjectedObject | undefined)[];
+  readonly pools: readonly PoolReport[];
+}
+
+const lastMade = new WeakMap<SchedulingState, Made>();
+
+/** The report of a state; the last one where nothing has changed since, as in most minutes of most clusters. */
+function* poolSteps(scheduling: SchedulingState, capacity: CapacityRules): Steps<readonly PoolReport[]> {
+  const { cluster, index } = scheduling;
+  const version = scheduling.version?.() ?? 0;
+  const namespaces = [...index.namespaces()].map((name) => cluster.object('namespaces', '', name));
+  const last = lastMade.get(scheduling);
+  const holds = last !== undefined && last.version === version && last.capacity === capacity && namespaces.every((each, at) => each === last.namespaces[at]);
+  if (holds) return last.pools;
+  const { poolLabels, shapes, requestedShapes } = capacity;
+  const pools = yield* reportSteps(scheduling, { shapes: shapesOf(shapes), requestedShapes, poolLabels });
+  lastMade.set(scheduling, { version, capacity, namespaces, pools });
+  return pools;
 }
 
 const keyOf = ({ pool, shape, timeMs }: CapacitySampleRow): string => `${pool}\n${shape}\n${timeMs}`;

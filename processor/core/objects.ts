@@ -321,6 +321,7 @@ function upsertPod(state: ClusterState, emitter: Emitter, received: Pod, rv: str
 
 function put(state: ClusterState, resource: Resource, object: ProjectedObject, rv: string, before: ProjectedObject | undefined): void {
   state.tables.objects[resource].set(object.metadata.uid, { rv, object });
+  if (resource === 'pods') state.journal.note(object.metadata.uid, state.tables.objects.pods.size);
   if (before === undefined) indexObject(state.indexes, resource, object);
   else reindexObject(state.indexes, resource, before, object);
 }
@@ -368,6 +369,7 @@ function remove(state: ClusterState, resource: Resource, uid: string): { resourc
   unindexObject(state.indexes, resource, stored.object);
   tables.objects[resource].delete(uid);
   if (resource === 'pods') {
+    state.journal.note(uid, tables.objects.pods.size);
     depart(state, stored.object as Pod);
     for (const table of [tables.histories, tables.specs, tables.dirty, tables.held]) table.delete(uid);
     tables.dirty.delete(`pod/${uid}`);

@@ -9,6 +9,8 @@ import type { PodHistory, SeenEvent } from '../scenarios/scenario.ts';
 import type { Change } from './changes.ts';
 import type { Incident, Member, OpenedTable, SourceState } from './incident.ts';
 import { groupKeys, incidentKey } from './incident.ts';
+import type { Journal } from './journal.ts';
+import { createJournal } from './journal.ts';
 import type { Ended, Overtaken } from './overtaken.ts';
 import type { Rules } from './rules-config.ts';
 import { DEFAULT_RULES } from './rules-config.ts';
@@ -108,6 +110,8 @@ export interface ClusterState {
   readonly tables: Tables;
   readonly timers: Timers;
   readonly indexes: Indexes;
+  /** Of the pods. */
+  readonly journal: Journal;
 }
 
 /** Every table of the state, by the name it has in a checkpoint. */
@@ -267,7 +271,7 @@ export function createClusterState(cluster: ClusterRef, generation: number, rest
           completeRv: {},
           completeAtMs: {},
         };
-  return { cluster, meta, tables, timers: createTimers(tables.timers), indexes: buildIndexes(tables) };
+  return { cluster, meta, tables, timers: createTimers(tables.timers), indexes: buildIndexes(tables), journal: createJournal() };
 }
 
 /** version of the rows that the record in hand emits (design D3). */

@@ -1,5 +1,6 @@
 /** What rules may see of a state: scenario.ts's ClusterView over the tables. */
 import type { KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota } from '../../collector/objects.ts';
+import type { PodsSince } from '../capacity/scheduling-state.ts';
 import type { ClusterView, SeenEvent } from '../scenarios/scenario.ts';
 import { workloadChanges } from './changes.ts';
 import { inSync } from './coverage.ts';
@@ -42,6 +43,7 @@ export function createView(state: ClusterState): ClusterView {
     podsIn: (namespace) => podsBy(podsByNamespace.get(namespace)),
     pods: () => all<Pod>('pods'),
     unorderedPods: () => podsBy(objects.pods.unsortedKeys()),
+    podsSince: (position) => podsSince(state, position),
     *quotasIn(namespace) {
       for (const quota of all<ResourceQuota>('resourcequotas')) if (quota.metadata.namespace === namespace) yield quota;
     },
@@ -51,6 +53,12 @@ export function createView(state: ClusterState): ClusterView {
     workload: (ref) => workloadObject(state, ref),
     changesOf: (ref) => workloadChanges(state, ref),
   };
+}
+
+function podsSince({ journal, tables }: ClusterState, position: number | undefined): PodsSince {
+  const uids = position === undefined ? undefined : journal.since(position);
+  const changes = uids && [...new Set(uids)].map((uid) => ({ uid, pod: tables.objects.pods.get(uid)?.object as Pod | undefined }));
+  return { position: journal.position(), changes };
 }
 
 const views = new WeakMap<ClusterState, ClusterView>();

@@ -4,6 +4,7 @@
  * so it never remembers anything: it says what is wrong *now*, since when, and from when on that is an incident.
  * The incident engine (core/incidents.ts) turns signals into incidents; a rule knows nothing of them.
  */
+import type { PodsSince } from '../capacity/scheduling-state.ts';
 import type { PodSigns } from './pod-signs.ts';
 import type { Event, KubeObject, Node, Pod, ProjectedObject, Resource, ResourceQuota, Workload } from '../../collector/objects.ts';
 
@@ -208,6 +209,8 @@ export interface ClusterView {
   pods(): Iterable<Pod>;
   /** The same in no order: for what comes out the same in any. */
   unorderedPods?(): Iterable<Pod>;
+  /** Which of them came, changed or went since an earlier answer. */
+  podsSince?(position: number | undefined): PodsSince;
   quotasIn(namespace: string): Iterable<ResourceQuota>;
   /** Recent Events about an object, oldest first by last time. */
   eventsOf(uid: string): readonly SeenEvent[];

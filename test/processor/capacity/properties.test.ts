@@ -234,12 +234,15 @@ test('a state kept up to date, in any order and with detours, answers as one bui
       const capacity = createCapacityState(cluster);
       const steps = [...drawn.pods.map((each) => () => capacity.setPod(each)), ...drawn.nodes.map((each) => () => capacity.setNode(each))];
       for (const detour of detours) steps.splice(detour % (steps.length + 1), 0, ...detoursOf(capacity, drawn, detour));
-      for (const step of steps) step();
+      for (const [index, step] of steps.entries()) {
+        step();
+        if (index % 3 === 0) reportCapacity(capacity.scheduling(), { shapes, requestedShapes: 3, poolLabels: ['zone'] });
+      }
       for (const each of drawn.nodes) capacity.setNode(each);
       for (const each of drawn.pods) capacity.setPod(each);
       const answer = (state: ReturnType<typeof stateOf>) => ({
         fit: fitShape(createCycle(podFacts(wantedPod(wanted)), state)),
-        report: reportCapacity(state, { shapes, requestedShapes: 3 }),
+        report: reportCapacity(state, { shapes, requestedShapes: 3, poolLabels: ['zone'] }),
       });
       assert.deepEqual(answer(capacity.scheduling()), answer(stateOf(drawn)));
     }),
@@ -247,14 +250,34 @@ test('a state kept up to date, in any order and with detours, answers as one bui
   );
 });
 
+/** Versions that differ in one thing alone, most of them with the spec of the pod itself. */
+function otherVersions(pod: Pod): readonly Pod[] {
+  const { metadata, status } = pod;
+  const resized = [{ name: 'c', resources: { requests: { cpu: '7' } }, allocatedResources: { cpu: '7' } }] as unknown as Pod['status']['containerStatuses'];
+  return [
+    { ...pod, status: { ...status, startTime: '2026-01-01T00:00:00Z' } },
+    { ...pod, status: { ...status, phase: 'Succeeded' } },
+    { ...pod, status: { ...status, nominatedNodeName: 'n0' } },
+    { ...pod, status: { ...status, containerStatuses: resized } },
+    { ...pod, metadata: { ...metadata, labels: { app: 'other' } } },
+    { ...pod, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } },
+    { ...pod, metadata: { ...metadata, ownerReferences: [{ kind: 'DaemonSet', name: 'd', uid: 'd' }] } },
+  ];
+}
+
 function detoursOf(capacity: ReturnType<typeof createCapacityState>, { nodes, pods }: Drawn, choice: number): readonly (() => void)[] {
   const [aNode, aPod] = [nodes[choice % nodes.length]!, pods[choice % Math.max(1, pods.length)]];
   const smaller = { ...aNode, status: { ...aNode.status, allocatable: { cpu: '1' } }, metadata: { ...aNode.metadata, labels: { zone: 'z' } } };
   return [
     () => capacity.setNode(smaller),
     () => capacity.removeNode(aNode.metadata.name),
+    () => capacity.setNode({ ...aNode, spec: { ...aNode.spec, unschedulable: true } }),
     ...(aPod === undefined
       ? []
-      : [() => capacity.setPod({ ...aPod, spec: { ...aPod.spec, nodeName: 'elsewhere' } }), () => capacity.removePod(aPod.metadata.uid)]),
+      : [
+          () => capacity.setPod({ ...aPod, spec: { ...aPod.spec, nodeName: 'elsewhere' } }),
+          () => capacity.removePod(aPod.metadata.uid),
+          ...otherVersions(aPod).map((version) => () => capacity.setPod(version)),
+        ]),
   ];
 }

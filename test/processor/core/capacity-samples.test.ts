@@ -3,10 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ChangeRecord } from '../../../collector/change-record.ts';
 import { createRecordingEncoder, decodeRecordingLine } from '../../../collector/recording.ts';
+import { buildSchedulingState, schedulingStateOf } from '../../../processor/capacity/capacity-state.ts';
+import { reportCapacity } from '../../../processor/capacity/report.ts';
+import { shapesOf } from '../../../processor/core/capacity-samples.ts';
 import { DEFAULT_RULES } from '../../../processor/core/rules-config.ts';
 import { createClusterState } from '../../../processor/core/state.ts';
 import { step, stepSlices } from '../../../processor/core/step.ts';
+import { createView, viewOf } from '../../../processor/core/view.ts';
 import type { CapacitySampleRow, EmittedRow } from '../../../sql/rows.ts';
+import { recordedClusters } from '../../bench/fleet.ts';
 import { pod } from '../../helpers/capacity.ts';
 import { GOLDEN_START_MS, goldenRecording } from '../../helpers/golden-cluster.ts';
 
@@ -96,8 +101,21 @@ test('there is no sample while podtrail does not see the nodes', () => {
   assert.deepEqual([...new Set(times)], [GOLDEN_START_MS + MINUTE_MS]);
 });
 
-test('slices give the rows of a step, and the record that passes a minute takes many', () => {
-  const records = recordsOf(goldenRecording(2));
+/** The golden cluster with a pod that comes after a minute, which then is deleted, or only not ready. */
+function changed(minutes: number, afterMinute: number, ...then: readonly ((pod: object) => readonly [type: string, object: object])[]): readonly string[] {
+  const lines = goldenRecording(minutes);
+  const added = pod('late', { cpu: '100m', memory: '10Mi' }, { on: 'n01' });
+  const versions = [() => ['ADDED', added] as const, ...then].map((make) => make(added));
+  const late = versions.map(([type, object], index) => {
+    const metadata = { ...added.metadata, resourceVersion: String(1_000 + index) };
+    return JSON.stringify({ t: GOLDEN_START_MS + (afterMinute + index) * MINUTE_MS + 1_000, resource: 'pods', type, object: { ...object, metadata } });
+  });
+  lines.splice(-1, 0, ...late);
+  return lines;
+}
+
+test('slices give the rows of a step; the record that passes a minute takes many, but for one in which nothing happened', () => {
+  const records = recordsOf(changed(3, 2));
   const most: number[] = [];
   const sliced = emitted(records, (state, record) => {
     const slices = stepSlices(state, record);
@@ -110,7 +128,7 @@ test('slices give the rows of a step, and the record that passes a minute takes 
   });
   assert.deepEqual(sliced, emitted(records));
   assert.ok(Math.max(...most) > 10, `${Math.max(...most)} slices`);
-  assert.equal(most.filter((count) => count > 1).length, 2);
+  assert.equal(most.filter((count) => count > 1).length, 2, 'the first minute and the third');
 });
 
 test('a report that throws is a dead letter, and the record is applied all the same', () => {
@@ -134,4 +152,21 @@ test('a report that throws is a dead letter, and the record is applied all the s
     [['capacity_threw', 'Error: boom']],
   );
   assert.equal(state.meta.count, records.length);
+});
+
+test('a state kept up to date from the log reports at any time what one built afresh does', () => {
+  let compared = 0;
+  for (const path of ['cases/ok-rollout', 'cases/scaledown', 'fleet/batch-2']) {
+    const [cluster] = recordedClusters([path]);
+    const state = createClusterState(cluster!.records[0]!.cluster, 1);
+    const { capacity } = state.meta.rules;
+    const options = { shapes: shapesOf(capacity.shapes), requestedShapes: capacity.requestedShapes, poolLabels: capacity.poolLabels };
+    for (const [index, record] of cluster!.records.entries()) {
+      step(state, record);
+      if (index % 7 !== 0) continue;
+      assert.deepEqual(reportCapacity(schedulingStateOf(viewOf(state)), options), reportCapacity(buildSchedulingState(createView(state)), options));
+      compared += 1;
+    }
+  }
+  assert.ok(compared > 400, `${compared} states`);
 });
