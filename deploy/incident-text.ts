@@ -79,10 +79,14 @@ export function incidentText(incident: IncidentDetailJson, nowMs: number): strin
       ['OBJECT', 'FIELD', 'VALUE'],
       evidence.map((entry) => [entry.object, entry.path, entry.value]),
     )}`,
-    `Pods (${podCount}${members.length < podCount ? `, the first ${members.length}` : ''})\n${formatTable(
-      ['POD', 'STATE', 'SINCE', 'NODE'],
-      members.map((member) => [`${member.namespace}/${member.name}`, member.state, toSeconds(member.firstTime), member.node]),
-    )}`,
+    ...(members.length === 0
+      ? []
+      : [
+          `Pods (${podCount}${members.length < podCount ? `, the first ${members.length}` : ''})\n${formatTable(
+            ['POD', 'STATE', 'SINCE', 'NODE'],
+            members.map((member) => [`${member.namespace}/${member.name}`, member.state, toSeconds(member.firstTime), member.node]),
+          )}`,
+        ]),
   ];
   return sections.join('\n\n');
 }

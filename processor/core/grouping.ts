@@ -17,6 +17,9 @@ const ALIKE_WORKLOADS = 3;
 /** Children that are told one by one; an outage of a registry has hundreds. */
 const TOLD_CHILDREN = 10;
 
+/** Characters of an id that are told, as lists show it. */
+const TOLD_ID = 12;
+
 const SUBJECT_KINDS: Readonly<Record<string, string>> = { image: 'Image', claim: 'PersistentVolumeClaim', node: 'Node', registry: 'Registry' };
 
 /** Groups what this step opened, and ends parents whose last child ended. Call once, after everything was judged. */
@@ -83,11 +86,11 @@ function openParent(engine: Engine, like: Incident, children: readonly Incident[
 
 function addChild(engine: Engine, parentOf: string, child: Incident): void {
   const parent = engine.state.tables.incidents.get(parentOf) as Incident;
-  const { kind, namespace, name } = child.subject;
   const members = parent.members + 1;
   const summary = parent.summary.replace(/^\d+/, String(Math.max(members, ALIKE_WORKLOADS)));
   const open: Incident = { ...parent, failing: parent.failing + 1, members, pods: parent.pods + child.pods, summary };
-  const text = members === TOLD_CHILDREN ? 'more workloads join; the children of this incident name them' : `${kind} ${namespace}/${name}: ${child.summary}`;
+  const text =
+    members === TOLD_CHILDREN ? 'more workloads join; the children of this incident name them' : `incident ${child.id.slice(0, TOLD_ID)}: ${child.summary}`;
   put(engine, members > TOLD_CHILDREN ? open : tell(engine, open, 'member', engine.state.meta.streamTimeMs, text));
   put(engine, { ...child, parent: parentOf });
 }

@@ -15,6 +15,7 @@ import { parseTimeMs } from './pod-history.ts';
 import { mayHaveRemedy, withRemedy } from './remedy-evidence.ts';
 import type { ClusterState } from './state.ts';
 import { indexIncident, nameKey, reindexShared, subjectKey, unindexIncident } from './state.ts';
+import { strongestByKey } from './strongest.ts';
 import { byCodeUnit } from './tables.ts';
 import { replicasOf, resourceOfKind, workloadObject, workloadOf } from './workload.ts';
 
@@ -47,7 +48,7 @@ export function reconcile(engine: Engine, source: Source, signals: readonly Sign
     state.timers.cancel(timer);
     return;
   }
-  const strongest = strongestByKey(signals);
+  const strongest = strongestByKey(state, signals);
   const before = known?.memberOf ?? {};
   let wakeMs = Number.POSITIVE_INFINITY;
   for (const [key, signal] of strongest) {
@@ -64,16 +65,6 @@ export function reconcile(engine: Engine, source: Source, signals: readonly Sign
   }
   if (wakeMs === Number.POSITIVE_INFINITY || wakeMs <= state.meta.streamTimeMs) state.timers.cancel(timer);
   else state.timers.set(timer, wakeMs);
-}
-
-function strongestByKey(signals: readonly Signal[]): ReadonlyMap<string, Signal> {
-  const strongest = new Map<string, Signal>();
-  for (const signal of signals) {
-    const key = incidentKey(signal.track, signal.subject);
-    const known = strongest.get(key);
-    if (known === undefined || signal.rank > known.rank) strongest.set(key, signal);
-  }
-  return strongest;
 }
 
 /** Key of a member in its table. */
@@ -148,7 +139,7 @@ function openIncident(engine: Engine, source: Source, signal: Signal): void {
   const remedied = withRemedy(engine, opened, source);
   const change = suspectedChange(state, remedied);
   const blamed = change === undefined ? remedied : { ...tell(engine, remedied, 'change', Date.parse(change.time), change.text), suspectedChange: change };
-  const symptom = tell(engine, blamed, 'symptom', opened.firstSymptomMs, `${nameOf(source.object)}: ${signal.fact.value}`);
+  const symptom = tell(engine, blamed, 'symptom', opened.firstSymptomMs, `${nameOf(source.object)}: ${signal.fact.says}`);
   const incident = tell(engine, symptom, 'opened', nowMs, `${scenario}/${cause}: ${summary}`);
   indexIncident(state.indexes, incident);
   put(engine, incident);

@@ -12,7 +12,7 @@ import { ruling, thresholdsFor } from './rules-config.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
 import { byCodeUnit } from './tables.ts';
-import { CONTROLLER_RESOURCES, resourceOfKind } from './workload.ts';
+import { CONTROLLER_RESOURCES, ownerKind, resourceOfKind } from './workload.ts';
 
 const NO_HISTORY: PodHistory = { firstSeenMs: 0, containers: {} };
 
@@ -175,7 +175,7 @@ function awaitsOwner(engine: Engine, object: KubeObject): boolean {
   if (!isAnythingAwaited(engine.state)) return false;
   const uid = controllerUid(object);
   const owner = object.metadata.ownerReferences?.find((o) => o.uid === uid);
-  const resource = owner && resourceOfKind(owner.kind);
+  const resource = owner && resourceOfKind(ownerKind(owner));
   return resource !== undefined && !engine.state.tables.objects[resource].has(uid) && isAwaited(engine.state, resource);
 }
 

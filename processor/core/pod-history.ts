@@ -1,5 +1,6 @@
 /** Folds the versions of a pod into what its present status does not say: finished runs, restarts, the last named error. */
 import type { ContainerState, ContainerStatus, Pod } from '../../collector/objects.ts';
+import { isNoRun } from '../scenarios/exit-codes.ts';
 import type { ContainerHistory, FinishedRun, PodHistory } from '../scenarios/scenario.ts';
 
 /** Runs and restarts kept per container. */
@@ -60,7 +61,7 @@ function foldContainer(previous: ContainerHistory | undefined, status: Container
 
 function addRun(runs: readonly FinishedRun[], state: ContainerState | undefined, restartCount: number): readonly FinishedRun[] {
   const end = state?.terminated;
-  if (end === undefined) return runs;
+  if (end === undefined || isNoRun(end)) return runs;
   const run: FinishedRun = {
     restartCount,
     startedTimeMs: parseTimeMs(end.startedAt) ?? 0,

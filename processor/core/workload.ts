@@ -14,6 +14,18 @@ const RESOURCE_OF_KIND: Readonly<Record<string, Resource>> = {
   CronJob: 'cronjobs',
 };
 
+/** API groups of the collected controllers, older ones too; '' where nothing says it. */
+const GROUPS: readonly string[] = ['apps', 'batch', 'extensions', ''];
+
+/**
+ * The kind of an owner as kubectl tells it apart: another group's kind of a collected name, such as Volcano's Job, is
+ * `Job.batch.volcano.sh`, and none of the collected ones.
+ */
+export function ownerKind({ kind, apiVersion = '' }: Pick<OwnerReference, 'kind' | 'apiVersion'>): string {
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+  return RESOURCE_OF_KIND[kind] === undefined || GROUPS.includes(group) ? kind : `${kind}.${group}`;
+}
+
 /** Tables of what creates pods, or what creates pods: each is judged for what it cannot create. */
 export const CONTROLLER_RESOURCES: readonly Resource[] = Object.values(RESOURCE_OF_KIND);
 
@@ -40,13 +52,11 @@ export function workloadOf(state: ClusterState, object: KubeObject): WorkloadRef
   for (let i = 0; i < MAX_OWNERS && current !== undefined; i++) {
     const owner = controllerOf(current);
     if (owner === undefined || owner.kind === 'Node') break;
-    const resource = RESOURCE_OF_KIND[owner.kind];
+    const kind = ownerKind(owner);
+    const resource = RESOURCE_OF_KIND[kind];
     const next: KubeObject | undefined = resource && (state.tables.objects[resource].get(owner.uid)?.object ?? state.tables.lineage.get(owner.uid));
     const deployment: string | undefined = next === undefined ? deploymentByHash(current, owner) : undefined;
-    ref =
-      deployment === undefined
-        ? { kind: owner.kind, namespace, name: owner.name, uid: owner.uid }
-        : { kind: 'Deployment', namespace, name: deployment, uid: '' };
+    ref = deployment === undefined ? { kind, namespace, name: owner.name, uid: owner.uid } : { kind: 'Deployment', namespace, name: deployment, uid: '' };
     current = next;
   }
   return ref;

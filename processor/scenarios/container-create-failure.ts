@@ -50,6 +50,9 @@ function rankOf(cause: string): number {
   return cause === 'sandbox_failed' || cause === 'runtime_error' ? 15 : 20;
 }
 
+/** Causes that a node can have for several workloads: what is wrong in their specs they do not have from it. */
+const OF_NODE: readonly string[] = ['sandbox_failed', 'runtime_error', 'other'];
+
 function startSignal(view: PodView, failure: StartFailure): Signal {
   const { pod, thresholds } = view;
   const { cause, container, text, sinceMs, specific } = failure;
@@ -64,13 +67,17 @@ function startSignal(view: PodView, failure: StartFailure): Signal {
     subject,
     track: TRACK,
     rank: rankOf(cause),
-    fact: { value: `${cause}${container === '' ? '' : ` ${container}`}`, timeMs: sinceMs },
+    fact: {
+      value: `${cause}${container === '' ? '' : ` ${container}`}`,
+      timeMs: sinceMs,
+      says: container === '' ? 'it cannot start' : `container ${container} cannot start`,
+    },
     dueTimeMs: ended ? sinceMs : sinceMs + thresholds.createMs,
     ...(failure.recheckTimeMs !== undefined && { recheckTimeMs: failure.recheckTimeMs }),
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)} cannot start: ${PHRASES[cause] ?? 'it cannot be created'}: ${shortText(coreOf(text), 200)}`,
     evidence: failure.evidence,
-    shared: { node: pod.spec.nodeName ?? '', ...imageAtFault(pod, failure) },
+    shared: { ...(OF_NODE.includes(cause) && { node: pod.spec.nodeName ?? '' }), ...imageAtFault(pod, failure) },
   };
 }
 
@@ -109,7 +116,7 @@ function silentStart(view: PodView): readonly Signal[] {
       subject,
       track: TRACK,
       rank: 0,
-      fact: { value: 'containers awaited', timeMs: sinceMs },
+      fact: { value: 'containers awaited', timeMs: sinceMs, says: 'its containers are not created' },
       dueTimeMs: sinceMs + graceMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
@@ -148,7 +155,7 @@ function refusedByKubelet(view: PodView): readonly Signal[] {
       subject,
       track: TRACK,
       rank: 20,
-      fact: { value: `status.reason=${reason}`, timeMs: sinceMs },
+      fact: { value: `status.reason=${reason}`, timeMs: sinceMs, says: `refused by the kubelet: ${reason}` },
       dueTimeMs: sinceMs,
       recheckTimeMs: ended.recheckTimeMs,
       recoverAfterMs: thresholds.recoverMs,
@@ -177,7 +184,7 @@ function refusedCreation(view: ControllerView): readonly Signal[] {
       subject,
       track: TRACK,
       rank: rankOf(failed.cause),
-      fact: { value: `FailedCreate ${nameOf(controller)}`, timeMs: failed.sinceMs },
+      fact: { value: `FailedCreate ${nameOf(controller)}`, timeMs: failed.sinceMs, says: `its ${createdBy(controller)} are refused` },
       dueTimeMs: refusalDueMs(view, failed),
       recoverAfterMs: thresholds.recoverMs,
       summary: `${subjectText(subject)}: ${createdBy(controller)} are not created: ${PHRASES[failed.cause] ?? 'the API server refuses'}: ${shortText(failed.message, 200)}`,

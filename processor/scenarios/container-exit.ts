@@ -110,7 +110,7 @@ function podDeadline(view: PodView): readonly Signal[] {
   return [
     deadlineSignal({
       subject,
-      fact: { value: 'reason=DeadlineExceeded', timeMs: endMs },
+      fact: { value: 'reason=DeadlineExceeded', timeMs: endMs, says: 'its deadline is reached' },
       dueTimeMs: endMs,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: `a pod of ${subjectText(subject)} was ended because it was active longer than activeDeadlineSeconds=${pod.spec.activeDeadlineSeconds ?? '?'}`,
@@ -134,7 +134,7 @@ function jobDeadline(view: ControllerView): readonly Signal[] {
   return [
     deadlineSignal({
       subject,
-      fact: { value: 'reason=DeadlineExceeded', timeMs: atMs },
+      fact: { value: 'reason=DeadlineExceeded', timeMs: atMs, says: 'its deadline is reached' },
       dueTimeMs: atMs,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: `Job ${namespace}/${job.metadata.name} was ended because it was active longer than activeDeadlineSeconds=${job.spec.activeDeadlineSeconds ?? '?'}`,
@@ -170,7 +170,8 @@ function failedJob(view: ControllerView): readonly Signal[] {
       subject: { kind, namespace, name, container: only !== undefined && others.length === 0 ? only.name : '' },
       track: 'run',
       rank: 0,
-      fact: { value: 'Failed=True', timeMs: atMs },
+      ofWorkload: true,
+      fact: { value: 'Failed=True', timeMs: atMs, says: 'has failed' },
       dueTimeMs: atMs,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: `Job ${namespace}/${job.metadata.name} has failed and its pods are gone: ${shortText(why)}`,

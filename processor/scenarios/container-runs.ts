@@ -4,6 +4,7 @@
  */
 import type { Container, ContainerState, ContainerStatus, KubeObject, Pod, Workload } from '../../collector/objects.ts';
 import { timeOf } from './conditions.ts';
+import { isNoRun } from './exit-codes.ts';
 import { oncePerView } from './remembered.ts';
 import type { ClusterView, ContainerHistory, FinishedRun, PodView, SeenEvent } from './scenario.ts';
 
@@ -155,7 +156,7 @@ function runsOf(status: ContainerStatus, past: ContainerHistory): readonly Finis
 
 function runOf(state: ContainerState | undefined, status: ContainerStatus): FinishedRun | undefined {
   const end = state?.terminated;
-  if (end === undefined) return undefined;
+  if (end === undefined || isNoRun(end)) return undefined;
   return {
     restartCount: status.restartCount ?? 0,
     startedTimeMs: timeOf(end.startedAt) ?? 0,

@@ -47,7 +47,11 @@ function signalOf(view: PodView, failure: StartFailure): Signal {
     subject,
     track: 'create',
     rank: specific ? 20 : 10,
-    fact: { value: `${cause} ${failure.volume || failure.container}`.trim(), timeMs: sinceMs },
+    fact: {
+      value: `${cause} ${failure.volume || failure.container}`.trim(),
+      timeMs: sinceMs,
+      says: failure.volume === '' ? `container ${failure.container} cannot be created` : `volume ${failure.volume} cannot be mounted`,
+    },
     dueTimeMs: sinceMs + thresholds.dependencyMs,
     ...(failure.recheckTimeMs !== undefined && { recheckTimeMs: failure.recheckTimeMs }),
     recoverAfterMs: thresholds.recoverMs,

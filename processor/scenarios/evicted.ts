@@ -62,7 +62,7 @@ function evictedByKubelet(view: PodView): readonly Signal[] {
     fieldEvidence(pod, 'status.message', message.trim()),
     ...pressureEvidence(view, cause),
   ];
-  return [signalOf(view, cause, { value: 'status.reason=Evicted', timeMs: sinceMs }, message, evidence, ended.recheckTimeMs)];
+  return [signalOf(view, cause, { value: 'status.reason=Evicted', timeMs: sinceMs, says: 'evicted by the kubelet' }, message, evidence, ended.recheckTimeMs)];
 }
 
 const CONDITION_OF: Readonly<Partial<Record<Cause, string>>> = {
@@ -100,7 +100,15 @@ function evictedByTaint(view: PodView): readonly Signal[] {
     ...(event === undefined ? [] : [eventEvidence(pod, event)]),
     ...(node === undefined || taints.length === 0 ? [] : [fieldEvidence(node, 'spec.taints', `${taints.join(', ')} (NoExecute)`)]),
   ];
-  return [signalOf(view, 'taint_eviction', { value: 'DeletionByTaintManager', timeMs: disruption.timeMs }, taints.join(', '), evidence)];
+  return [
+    signalOf(
+      view,
+      'taint_eviction',
+      { value: 'DeletionByTaintManager', timeMs: disruption.timeMs, says: 'evicted because of a taint' },
+      taints.join(', '),
+      evidence,
+    ),
+  ];
 }
 
 function signalOf(view: PodView, cause: Cause, fact: Signal['fact'], said: string, evidence: readonly Evidence[], recheckTimeMs?: number): Signal {
@@ -122,6 +130,6 @@ function signalOf(view: PodView, cause: Cause, fact: Signal['fact'], said: strin
     recoverAfterMs: thresholds.recoverMs,
     summary: `${subjectText(subject)}: a pod was evicted from node ${node}: ${PHRASES[cause]}${said === '' ? '' : `: ${shortText(said)}`}`,
     evidence,
-    shared: { node },
+    ...(cause !== 'ephemeral_limit' && { shared: { node } }),
   };
 }

@@ -51,3 +51,11 @@ function meaningOf(exitCode: number, reason: string): string {
   if (exitCode === 255 || exitCode < 0) return 'the application or the runtime gave -1';
   return signalOf(exitCode) || MEANINGS[exitCode] || 'the application chose this code';
 }
+
+/**
+ * The kubelet writes this of every container that has not ended when it is done with a pod: one that backs off, or never started. It is
+ * the end of no run (signals.md §19: invented 137).
+ */
+export function isNoRun({ reason, message }: { readonly reason?: string | undefined; readonly message?: string | undefined }): boolean {
+  return reason === 'ContainerStatusUnknown' && /could not be located when the pod was terminated/.test(message ?? '');
+}

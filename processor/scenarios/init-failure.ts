@@ -120,7 +120,7 @@ function stuckInit(view: PodView, failed: readonly RunStory[]): readonly Signal[
       subject,
       track: 'run',
       rank: RUN_RANK.init,
-      fact: { value: `running since ${blocking.status.state?.running?.startedAt ?? ''}`, timeMs: sinceMs },
+      fact: { value: `running since ${blocking.status.state?.running?.startedAt ?? ''}`, timeMs: sinceMs, says: `init container ${blocking.name} started` },
       dueTimeMs: sinceMs + graceMs,
       awaits: true,
       recoverAfterMs: view.thresholds.recoverMs,

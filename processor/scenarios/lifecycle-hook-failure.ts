@@ -67,7 +67,7 @@ function hangingPostStart(view: PodView): readonly Signal[] {
       subject,
       track: 'create',
       rank: 0,
-      fact: { value: 'postStart hangs', timeMs: sinceMs },
+      fact: { value: 'postStart hangs', timeMs: sinceMs, says: `container ${container.name} was started` },
       dueTimeMs: sinceMs + thresholds.initStuckMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
@@ -106,7 +106,7 @@ function failedPreStop(view: PodView, container: ContainerReading): readonly Sig
   return [
     {
       ...preStopSignal(view, container, detail, [eventEvidence(pod, event)]),
-      fact: { value: 'FailedPreStopHook', timeMs: event.firstTimeMs },
+      fact: { value: 'FailedPreStopHook', timeMs: event.firstTimeMs, says: `the preStop hook of container ${container.name} failed` },
       dueTimeMs: event.firstTimeMs,
       ...(!isDeleting && { recheckTimeMs: oldMs }),
     },
@@ -125,7 +125,8 @@ function endlessPreStop(view: PodView, container: ContainerReading): readonly Si
     fieldEvidence(view.pod, 'spec.terminationGracePeriodSeconds', grace),
     fieldEvidence(view.pod, `${container.path}.state.terminated.exitCode`, 137),
   ];
-  const fact = { value: 'preStop=timeout', timeMs: requestedMs + grace * 1_000 };
+  const says = `container ${container.name} is killed while its preStop hook runs`;
+  const fact = { value: 'preStop=timeout', timeMs: requestedMs + grace * 1_000, says };
   return [{ ...preStopSignal(view, container, 'timeout', evidence), fact, dueTimeMs: fact.timeMs }];
 }
 

@@ -87,7 +87,7 @@ function neverStarted(view: PodView, container: ContainerReading): readonly Sign
       subject,
       track: 'ready',
       rank: found.told ? 1 : 0,
-      fact: { value: 'started=false', timeMs: runningSinceMs },
+      fact: { value: 'started=false', timeMs: runningSinceMs, says: `container ${container.name} runs, and its startup probe has not passed` },
       dueTimeMs: runningSinceMs + probeBudgetMs(probe) + graceMs(view, probe) + view.thresholds.readinessMs,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: `${subjectText(subject)} runs but does not count as started: its startup probe neither passes nor ends it${found.output === '' ? '' : `: ${found.output}`}`,

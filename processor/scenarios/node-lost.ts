@@ -77,7 +77,7 @@ function nodeSignals(view: NodeView): readonly Signal[] {
     signalOf(view, node.metadata.name, {
       cause,
       confidence: 'certain',
-      fact: { value: `Ready=${ready.status}`, timeMs: sinceMs },
+      fact: { value: `Ready=${ready.status}`, timeMs: sinceMs, says: `Ready turned ${ready.status}` },
       dueTimeMs: losesNothing
         ? undefined
         : wasNeverReady(node, ready)
@@ -190,7 +190,7 @@ function shutDownFinding(pod: Pod): Finding {
   return {
     cause: 'node_shutdown',
     confidence: 'certain',
-    fact: { value: `status.reason=${pod.status.reason}`, timeMs },
+    fact: { value: `status.reason=${pod.status.reason}`, timeMs, says: 'ended with its node' },
     dueTimeMs: timeMs,
     why: shortText(pod.status.message ?? ''),
     evidence,
@@ -221,7 +221,7 @@ function deletedSignals(view: PodView, name: string): readonly Signal[] {
   const finding: Finding = {
     cause: 'node_deleted',
     confidence: 'certain',
-    fact: { value: 'Node absent', timeMs },
+    fact: { value: 'Node absent', timeMs, says: `its node ${name} is not there any more` },
     dueTimeMs: boundMs + WATCH_SKEW_MS,
     why: `${nameOf(pod)} is still bound to it`,
     evidence,
@@ -248,7 +248,7 @@ export function lostByItsPod(pod: Pod, events: readonly SeenEvent[]): Finding | 
   return {
     cause: 'node_unreachable',
     confidence,
-    fact: { value: 'Ready=False', timeMs },
+    fact: { value: 'Ready=False', timeMs, says: 'nobody reports for it any more' },
     dueTimeMs: timeMs,
     why: `nobody reports for ${nameOf(pod)} any more`,
     evidence,

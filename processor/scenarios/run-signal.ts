@@ -72,7 +72,7 @@ export function buildUnexplained(view: PodView, container: ContainerReading, sce
     subject,
     track: 'run',
     rank: 0,
-    fact: { value: `restartCount=${container.restartCount}`, timeMs: view.history.firstSeenMs },
+    fact: { value: `restartCount=${container.restartCount}`, timeMs: view.history.firstSeenMs, says: `container ${container.name} backs off` },
     dueTimeMs: view.history.firstSeenMs,
     recoverAfterMs: view.thresholds.recoverRunningMs,
     summary: `${subjectText(subject)} is restarted again and again${restartsText(container)}; how it ends is not known`,
@@ -128,11 +128,16 @@ export function buildRunSignal(view: PodView, story: RunStory, finding: RunFindi
   return {
     subject,
     track: 'run',
-    fact: { value: `restartCount=${container.restartCount}`, timeMs: endedMs(view, run) },
+    fact: { value: `restartCount=${container.restartCount}`, timeMs: endedMs(view, run), says: endText(container, run) },
     recoverAfterMs: staysEnded(container, run) ? recoverMs : recoverRunningMs,
     ...(probationEnd !== undefined && probationEnd > view.nowMs && { recheckTimeMs: probationEnd }),
     ...finding,
   };
+}
+
+/** `container app ended with exit code 137 (OOMKilled)`. */
+function endText({ name }: ContainerReading, { exitCode, reason }: FinishedRun): string {
+  return `container ${name} ended with exit code ${exitCode}${reason === '' || reason === 'Error' ? '' : ` (${reason})`}`;
 }
 
 /** What the status says of the run that ended, and the Event that explains it. */

@@ -76,8 +76,11 @@ export interface Signal {
   readonly track: Track;
   /** Within a track the higher rank relabels the lower; equal ranks: the later signal. */
   readonly rank: number;
-  /** The opening fact as the object itself dates it: names the incident (style N8). value e.g. `restartCount=3`. */
-  readonly fact: { readonly value: string; readonly timeMs: number };
+  /**
+   * The opening fact as the object itself dates it: names the incident (style N8). value e.g. `restartCount=3`; `says` is the same in
+   * words, said of the object: it begins the story, and changes nothing.
+   */
+  readonly fact: { readonly value: string; readonly timeMs: number; readonly says: string };
   /**
    * Stream time, epoch ms, from which this is an incident (fact + threshold or grace; may be past).
    * undefined: wrong now, but below the threshold, and waiting alone does not lift it over. `explain` shows it all the same.
@@ -92,6 +95,8 @@ export interface Signal {
   readonly recheckTimeMs?: number;
   /** Stable this long without a signal in this track, ms, the member has recovered. */
   readonly recoverAfterMs: number;
+  /** Said of the workload, whichever container it is: where an incident about one is open, this keeps that one open. */
+  readonly ofWorkload?: true;
   /** One line in English: what happens to whom and why, names filled in. */
   readonly summary: string;
   readonly evidence: readonly Evidence[];

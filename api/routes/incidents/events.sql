@@ -8,11 +8,11 @@
 --   from, to        Int64, epoch ms
 --   begun           Int64, epoch ms: no Event that was still seen at `from` had begun before
 --   limit           UInt32
--- The same: reason and container, and a message alike but for numbers and the name of the object.
+-- The same: reason and container, and a message alike but for numbers, the name of the object and the end of generated names.
 -- Deduplicated by LIMIT 1 BY uid, newest version first. Index: partitions by first_time, then the sorting key (cluster, namespace, …).
 SELECT
   regarding_kind, field_path, type, reason,
-  substring(replaceRegexpAll(replaceAll(note, regarding_name, ''), '[0-9]+', '#'), 1, 48) AS pattern,
+  substring(replaceRegexpAll(replaceAll(note, regarding_name, ''), '-[bcdfghjklmnpqrstvwxz2456789]{5}\\b|[0-9]+', '#'), 1, 48) AS pattern,
   argMax(note, (last_time, uid)) AS last_note,
   argMax(regarding_name, (last_time, uid)) AS last_name,
   uniqExact(regarding_name) AS objects,

@@ -78,7 +78,7 @@ function signal(change: Partial<Signal> = {}): Signal {
     subject: { kind: 'Deployment', namespace: 'shop', name: 'web', container: '' },
     track: 'run',
     rank: 10,
-    fact: { value: 'restartCount=3', timeMs: 0 },
+    fact: { value: 'restartCount=3', timeMs: 0, says: 'it ended' },
     dueTimeMs: 0,
     recoverAfterMs: 60 * SECOND,
     summary: 'it exits',
@@ -133,7 +133,7 @@ test('a relapse while recovering is a flap of the same incident, one after it is
   assert.deepEqual([b.incidents().length, b.incidents()[0]?.state, b.incidents()[0]?.flaps], [1, 'open', 1]);
   b.judge(40, 'a');
   b.recover(100);
-  b.judge(110, 'a', signal({ fact: { value: 'restartCount=9', timeMs: 105 * SECOND } }));
+  b.judge(110, 'a', signal({ fact: { value: 'restartCount=9', timeMs: 105 * SECOND, says: 'it ended' } }));
   assert.equal(b.incidents().length, 2);
 });
 

@@ -18,6 +18,7 @@ const cases: readonly (readonly [name: string, sets: readonly RawObject[], pod: 
   ['an Argo Rollout above a ReplicaSet', [set(owner('argoproj.io/v1alpha1', 'Rollout', 'shop'))], owner('apps/v1', 'ReplicaSet', 'shop-6c9'), 'Rollout/shop'],
   ['a CloneSet that owns pods itself', [], owner('apps.kruise.io/v1alpha1', 'CloneSet', 'cart'), 'CloneSet/cart'],
   ["an operator's own kind", [], owner('kafka.strimzi.io/v1', 'StrimziPodSet', 'broker'), 'StrimziPodSet/broker'],
+  ["a Job of Volcano's", [], owner('batch.volcano.sh/v1alpha1', 'Job', 'train'), 'Job.batch.volcano.sh/train'],
   ['a ReplicaSet of nobody', [set({})], owner('apps/v1', 'ReplicaSet', 'shop-6c9'), 'ReplicaSet/shop-6c9'],
   ['a bare pod', [], {}, 'Pod/a'],
   ['a static pod, which its Node only mirrors', [], owner('v1', 'Node', 'n1'), 'Pod/a'],

@@ -25,7 +25,7 @@ test('says which container of which workload ends, how and how often', () => {
     [signal?.scenario, signal?.cause, signal?.detail, signal?.confidence, signal?.track],
     ['container_exit', 'exit_immediate', '', 'certain', 'run'],
   );
-  assert.deepEqual(signal?.fact, { value: 'restartCount=4', timeMs: atMs(-30) });
+  assert.deepEqual(signal?.fact, { value: 'restartCount=4', timeMs: atMs(-30), says: 'container app ended with exit code 1' });
   assert.equal(signal?.dueTimeMs, atMs(-30));
   assert.equal(
     signal?.summary,

@@ -50,7 +50,7 @@ test('says which image of which container cannot be pulled, and why', () => {
   assert.equal(others.length, 0);
   assert.deepEqual(signal?.subject, { kind: 'Deployment', namespace: 'shop', name: 'web', container: 'app' });
   assert.deepEqual([signal?.cause, signal?.confidence, signal?.track, signal?.recoverAfterMs], ['image_not_found', 'certain', 'pull', 60_000]);
-  assert.deepEqual(signal?.fact, { value: `image=${IMAGE}`, timeMs: atMs(-60) });
+  assert.deepEqual(signal?.fact, { value: `image=${IMAGE}`, timeMs: atMs(-60), says: `container app cannot get image ${IMAGE}` });
   assert.deepEqual(signal?.shared, { image: IMAGE });
   assert.equal(signal?.summary, `image ${IMAGE} of container app of Deployment shop/web cannot be pulled: ${IMAGE}: not found`);
 });
