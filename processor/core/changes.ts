@@ -12,7 +12,7 @@ import type { ClusterState } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 import type { FieldChange } from './template-diff.ts';
 import { diffTemplates } from './template-diff.ts';
-import { workloadObject } from './workload.ts';
+import { workloadObject, workloadOf } from './workload.ts';
 
 /** Kinds of change. `by` says who scaled: an autoscaler, or a hand (kubectl, a pipeline: watch data does not tell them apart). */
 export interface Change {
@@ -192,17 +192,27 @@ export function workloadChanges(state: ClusterState, subject: NamedObject): read
 /** Node changes that may explain an incident: of the nodes that it is about, that it names, or whose going took room away. */
 function nodeChangesFor(state: ClusterState, incident: Incident): readonly Change[] {
   const { scenario, cause, subject, shared, evidence } = incident;
+  if (cause === 'quota_exceeded') return [];
   if (scenario !== 'scheduling_failure' && scenario !== 'node_lost' && cause !== 'taint_eviction') return [];
   // That a node was lost explains everything but itself.
-  const changes = (state.tables.changes.get(NODES) ?? []).filter(({ kind }) => kind !== 'node_lost' || scenario !== 'node_lost');
+  const changes = (state.tables.changes.get(NODES) ?? []).filter(({ kind }) =>
+    // Nothing is unschedulable for a node more, but for a new domain to spread over.
+    kind === 'node_added' ? scenario !== 'scheduling_failure' || cause === 'topology_spread' : kind !== 'node_lost' || scenario !== 'node_lost',
+  );
   const named = new Set([...evidence.map(({ object }) => object), `Node ${shared.node ?? ''}`, ...(subject.kind === 'Node' ? [`Node ${subject.name}`] : [])]);
   const own = changes.filter(({ object }) => named.has(object));
   if (own.length > 0 || scenario !== 'scheduling_failure' || OF_NAMED_NODES.has(cause)) return own;
   const selector = selectorOf(state, incident);
-  return changes.filter(({ kind, labels = {} }) => {
-    // Nothing fails for a node more, but a new domain to spread over.
-    const harms = kind !== 'node_added' || cause === 'topology_spread';
-    return harms && Object.entries(selector).every(([key, value]) => labels[key] === value);
+  return changes.filter(({ labels = {} }) => Object.entries(selector).every(([key, value]) => labels[key] === value));
+}
+
+/** Workloads whose pods a quota refuses: what made them ask for more is to blame rather than the quota. */
+function refusedBy(state: ClusterState, { cause, evidence }: Incident): readonly NamedObject[] {
+  if (cause !== 'quota_exceeded') return [];
+  return evidence.flatMap(({ object }) => {
+    const [, kind = '', namespace = '', named = ''] = /^(\w+) ([^/]+)\/(.+)$/.exec(object) ?? [];
+    const controller = workloadObject(state, { kind, namespace, name: named });
+    return controller === undefined ? [] : [workloadOf(state, controller)];
   });
 }
 
@@ -221,7 +231,7 @@ export function suspectedChange(state: ClusterState, incident: Incident): Suspec
   const { namespace } = incident.subject;
   const near = (change: Change): boolean => change.timeMs <= incident.firstSymptomMs + SLACK_MS && incident.firstSymptomMs - change.timeMs <= SUSPECT_MS;
   const of = (key: string): readonly Change[] => state.tables.changes.get(key) ?? [];
-  const own = changesOf(state, incident.subject).filter(near);
+  const own = [incident.subject, ...refusedBy(state, incident)].flatMap((subject) => changesOf(state, subject)).filter(near);
   const others = [...nodeChangesFor(state, incident), ...(incident.scenario === 'dependency_error' ? of(`config/${namespace}`) : [])].filter(near);
   const latest = (list: readonly Change[]): Change | undefined =>
     list.reduce<Change | undefined>((best, c) => (best === undefined || c.timeMs >= best.timeMs ? c : best), undefined);

@@ -65,7 +65,8 @@ function holdOf(view: PodView): Hold {
   const { pod, events } = view;
   const alive = statusesOf(pod).filter(({ state }) => state?.running !== undefined);
   const waiting = statusesOf(pod).filter(({ state }) => state?.terminated === undefined && state?.running === undefined);
-  const ended = alive.length === 0 && waiting.length === 0;
+  // A pod whose node never said a word of it has no statuses at all.
+  const ended = isTerminal(pod) || (statusesOf(pod).length > 0 && alive.length === 0 && waiting.length === 0);
   if (isBound(pod) && !ended) {
     const lost = lostNode(view);
     if (lost !== undefined) return lost;

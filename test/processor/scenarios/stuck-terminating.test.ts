@@ -54,6 +54,12 @@ const cases: readonly Case[] = [
     cause: 'finalizer',
   },
   {
+    name: 'a lost node that never said a word of the pod',
+    pod: deleting({ status: { phase: 'Pending', containerStatuses: [] } }),
+    objects: [down],
+    cause: 'node_failure',
+  },
+  {
     name: 'a container still runs: the finalizer waits for that',
     pod: deleting({ metadata: { finalizers: ['x/y'] } }),
     cause: 'kill_failed',
