@@ -93,3 +93,13 @@ test('every metric that the guide names is one of ours', async () => {
   assert.ok(named.length >= 10);
   for (const name of named) assert.ok(ours.has(name), name);
 });
+
+test('the image takes every folder that podtrail is made of, and keeps what it cannot start without', () => {
+  const dockerfile = read('deploy/Dockerfile');
+  for (const folder of ['collector', 'processor', 'sql', 'api', 'deploy']) assert.match(dockerfile, new RegExp(`^COPY ${folder} ${folder}$`, 'm'));
+  // tsx needs esbuild's binary, an optional package of esbuild; chdb is the only one of ours.
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, { optional?: boolean; optionalDependencies?: object }> };
+  assert.equal(packages['node_modules/@esbuild/linux-x64']?.optional, true);
+  assert.doesNotMatch(dockerfile, /^RUN .*omit[= ]optional/m);
+  assert.deepEqual(Object.keys(packages['']?.optionalDependencies ?? {}), ['chdb']);
+});
