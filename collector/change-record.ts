@@ -157,7 +157,7 @@ export function createRecordEncoder(): RecordEncoder {
   let slab = Buffer.alloc(0);
   let used = 0;
   return (record, objectJson) => {
-    const json = objectJson === undefined ? JSON.stringify(record) : `${JSON.stringify({ ...record, object: undefined }).slice(0, -1)},"object":${objectJson}}`;
+    const json = objectJson !== undefined && 'object' in record ? encodeParts(record, objectJson) : JSON.stringify(record);
     const room = json.length * MAX_UNIT_BYTES;
     if (room > SLAB_BYTES / 2) return Buffer.from(json, 'utf8');
     if (used + room > slab.length) {
@@ -168,6 +168,12 @@ export function createRecordEncoder(): RecordEncoder {
     used += slab.write(json, start, 'utf8');
     return slab.subarray(start, used);
   };
+}
+
+/** As JSON.stringify(record), whose fields stand in the order in which a session writes them. */
+function encodeParts({ v, cluster, run, t, session, seq, resource: of, scope, type, uid, rv }: ObjectRecord, objectJson: string): string {
+  const head = JSON.stringify({ v, cluster, run, t, session, seq, resource: of, scope, type, uid, rv });
+  return `${head.slice(0, -1)},"object":${objectJson}}`;
 }
 
 /** Decodes untrusted bytes of the log. Never throws. */

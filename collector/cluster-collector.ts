@@ -1,4 +1,4 @@
-/** One cluster, for as long as it is configured: found out which it is, collected, and tried again for ever. Shares nothing with other clusters but the writer and the memory of specs. */
+/** One cluster, for as long as it is configured: found out which it is, collected, and tried again for ever. Shares nothing with other clusters but the writer and the memory of pods. */
 import type { Logger } from 'pino';
 import { type ApiClient, type ApiFailure, createApiClient } from './api-client.ts';
 import { planTargets, type Target, type TargetPlan } from './api-resources.ts';
@@ -13,7 +13,7 @@ import type { LoopState, LoopStatus, Timing } from './loop.ts';
 import type { CollectorMetrics } from './metrics.ts';
 import type { Resource } from './objects.ts';
 import { backoffMs, sleep, unlessAborted } from './pacing.ts';
-import type { SpecMemory } from './spec-memory.ts';
+import type { PodMemory } from './pod-memory.ts';
 
 export interface ResourceStatus extends LoopStatus {
   readonly resource: Resource;
@@ -43,7 +43,7 @@ export interface ClusterOptions {
 
 export interface ClusterDeps {
   readonly writer: ChangeLogWriter;
-  readonly specs: SpecMemory;
+  readonly pods: PodMemory;
   readonly source: KubeConfigSource;
   readonly identities: IdentityRegistry;
   readonly metrics: CollectorMetrics;

@@ -11,7 +11,7 @@ import type { LoopDeps, LoopStatus, Timing } from './loop.ts';
 import type { CollectorMetrics, Outcomes } from './metrics.ts';
 import { createReflector, type Reflector } from './reflector.ts';
 import { createKnownObjects, createSession } from './session.ts';
-import type { SpecMemory } from './spec-memory.ts';
+import type { PodMemory } from './pod-memory.ts';
 
 export interface RunOptions {
   readonly cluster: ClusterRef;
@@ -31,7 +31,7 @@ export interface RunOptions {
 export interface RunDeps {
   readonly api: ApiClient;
   readonly writer: ChangeLogWriter;
-  readonly specs: SpecMemory;
+  readonly pods: PodMemory;
   /** Observed time, epoch ms. */
   readonly nowMs: () => number;
   /** As in LoopDeps; throws if the API server is another cluster. */

@@ -11,7 +11,7 @@ import { createKubeConfigSource, type KubeConfigSource } from './kubeconfig.ts';
 import { loopTiming, type Timing } from './loop.ts';
 import { createCollectorMetrics, type WatchAge } from './metrics.ts';
 import { sleep } from './pacing.ts';
-import { createSpecMemory } from './spec-memory.ts';
+import { createPodMemory } from './pod-memory.ts';
 
 export type { ClusterStatus, ResourceStatus } from './cluster-collector.ts';
 
@@ -65,7 +65,7 @@ export function createCollector(options: CollectorOptions, deps: CollectorDeps):
   const clusters: ClusterCollector[] = [];
   const shared = {
     writer: deps.writer,
-    specs: createSpecMemory(),
+    pods: createPodMemory(),
     log: deps.log,
     random,
     source: deps.source ?? createKubeConfigSource(),

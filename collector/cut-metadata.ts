@@ -3,21 +3,11 @@ import { CLOSE_BRACE, CLOSE_BRACKET, COMMA, endOfValue, firstKey, isAt, nextKey,
 
 export const METADATA = Buffer.from('"metadata"');
 const MANAGED_FIELDS = Buffer.from('"managedFields"');
-const UID = Buffer.from('"uid"');
-/** Longest uid that a spec is remembered by, bytes: a UUID has 36. */
-const MAX_UID = 128;
-
-export interface MetadataCuts {
-  /** What was taken out, in order. */
-  readonly ranges: Range[];
-  /** metadata.uid as it is written, '' before it came. */
-  uid: string;
-}
 
 export type Range = readonly [start: number, end: number];
 
-/** Returns the offset behind the metadata. */
-export function cutMetadata(line: Buffer, start: number, cuts: MetadataCuts): number {
+/** Adds what is to be taken out to `ranges`. Returns the offset behind the metadata. */
+export function cutMetadata(line: Buffer, start: number, ranges: Range[]): number {
   if (line[start] !== OPEN_BRACE || line[start + 1] === CLOSE_BRACE) return endOfValue(line, start);
   let end = STOP;
   for (let key = firstKey(line, start); key !== STOP; key = nextKey(line, end)) {
@@ -25,21 +15,18 @@ export function cutMetadata(line: Buffer, start: number, cuts: MetadataCuts): nu
     if (value === STOP) return STOP;
     if (isAt(line, key, MANAGED_FIELDS)) {
       end = endOfManagedFields(line, value);
-      if (end !== STOP) cuts.ranges.push([value, end]);
-    } else {
-      end = endOfValue(line, value);
-      if (isAt(line, key, UID) && end - value <= MAX_UID) cuts.uid = line.toString('latin1', value, end);
-    }
+      if (end !== STOP) ranges.push([value, end]);
+    } else end = endOfValue(line, value);
   }
   return line[end] === CLOSE_BRACE ? end + 1 : STOP;
 }
 
 /**
- * The fields of FieldsV1 are objects in objects, without a list, so the first `]` ends managedFields, and finding a byte costs next to
+ * Offset behind the value of managedFields. The fields of FieldsV1 are objects in objects, without a list, so the first `]` ends managedFields, and finding a byte costs next to
  * nothing. It does if no other list begins before it, and if it stands in no string: then the quote behind it would end that string, and
  * no letter may follow on a string. In doubt the value is looked through.
  */
-function endOfManagedFields(line: Buffer, start: number): number {
+export function endOfManagedFields(line: Buffer, start: number): number {
   const end = line.indexOf(CLOSE_BRACKET, start) + 1;
   const comma = line[end] === CLOSE_BRACE ? end + 1 : end;
   const isEnd = line[start] === OPEN_BRACKET && end > 0 && line[comma] === COMMA && line[comma + 1] === QUOTE && isLetter(line[comma + 2]);

@@ -2,7 +2,7 @@
  * One page of a list from its bytes. The items are parsed one by one as they are taken, without their managedFields: a page of pods as one
  * document costs the event loop 30 ms, and its garbage more than the parsing.
  */
-import { cutMetadata, METADATA, type MetadataCuts, without } from './cut-metadata.ts';
+import { cutMetadata, METADATA, type Range, without } from './cut-metadata.ts';
 import { BadPageError } from './errors.ts';
 import { CLOSE_BRACE, CLOSE_BRACKET, COMMA, endOfValue, firstKey, isAt, nextKey, OPEN_BRACKET, STOP, valueAfter } from './json-bytes.ts';
 
@@ -68,15 +68,15 @@ interface ReadItem {
  * another, so if the text up to there can be parsed it is the item; otherwise the brackets tell.
  */
 function readItem(body: Buffer, start: number): ReadItem {
-  const cuts: MetadataCuts = { ranges: [], uid: '' };
+  const ranges: Range[] = [];
   const key = firstKey(body, start);
   const value = key !== STOP && isAt(body, key, METADATA) ? valueAfter(body, key) : STOP;
-  const afterMetadata = value === STOP ? STOP : cutMetadata(body, value, cuts);
+  const afterMetadata = value === STOP ? STOP : cutMetadata(body, value, ranges);
   const guess = afterMetadata === STOP ? STOP : body.indexOf(NEXT_ITEM, afterMetadata);
-  const guessed = guess === STOP ? undefined : parse(without(body, cuts.ranges, start, guess));
+  const guessed = guess === STOP ? undefined : parse(without(body, ranges, start, guess));
   if (guessed !== undefined) return { item: guessed, end: guess };
   const end = endOfValue(body, start);
-  const item = end === STOP ? undefined : parse(without(body, cuts.ranges, start, end));
+  const item = end === STOP ? undefined : parse(without(body, ranges, start, end));
   if (item === undefined) throw new BadPageError('a list whose items are not JSON');
   return { item, end };
 }

@@ -7,7 +7,7 @@ import type { SessionCounters } from './change-record.ts';
 import type { CollectorMetrics } from './metrics.ts';
 import { type Backoff, backoffMs, sleep } from './pacing.ts';
 import type { Session } from './session.ts';
-import type { SpecMemory } from './spec-memory.ts';
+import type { PodMemory } from './pod-memory.ts';
 
 interface Bounds {
   readonly min: number;
@@ -42,7 +42,7 @@ export interface LoopDeps {
   readonly api: ApiClient;
   readonly appender: Pick<Appender, 'hasRoom' | 'whenRoom' | 'whenAcknowledged'>;
   /** Of the watches of pods. */
-  readonly specs: SpecMemory;
+  readonly pods: PodMemory;
   readonly openSession: () => Session;
   /** A session ended: its last counters. */
   readonly sessionEnded: (counters: SessionCounters) => void;

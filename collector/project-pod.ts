@@ -1,6 +1,6 @@
 /** Pods: the spec as in project-pod-spec.ts, and of the status what rules read. */
 import type { ContainerState, ContainerStatus, Pod, PodStatus } from './objects.ts';
-import { conditions, filled, flag, freeText, list, number, quantities, type Raw, shape, text } from './project-fields.ts';
+import { conditions, filled, flag, freeText, list, number, quantities, type Raw, type Reader, shape, text } from './project-fields.ts';
 import { podSpec, resourceRequirements } from './project-pod-spec.ts';
 
 const containerState = shape<ContainerState>({
@@ -36,7 +36,7 @@ const containerStatuses = list(
   ),
 );
 
-const podStatus = shape<PodStatus>({
+export const podStatus: Reader<PodStatus> = shape<PodStatus>({
   phase: filled,
   reason: filled,
   message: freeText,

@@ -1,11 +1,10 @@
-/**
- * An object as a session sends it: the projection, its JSON, and a fingerprint of that. Nearly every change of a pod leaves its spec as it
- * was, so the last specs are kept as they were rendered, with the bytes that they came in.
- */
+/** An object as a session sends it: the projection, its JSON, and a fingerprint of that. Of pods also in parts (pod-line.ts). */
 import { hash } from 'node:crypto';
-import type { Pod, PodSpec, ProjectedObject, Resource } from './objects.ts';
+import type { Metadata, Pod, PodSpec, PodStatus, ProjectedObject, Resource } from './objects.ts';
 import { projectObject } from './project.ts';
-import { isRaw } from './project-fields.ts';
+import { metadata as readMetadata, type Reader, TooDeepError } from './project-fields.ts';
+import { podStatus } from './project-pod.ts';
+import { podSpec } from './project-pod-spec.ts';
 
 export type Rendered =
   | {
@@ -19,76 +18,106 @@ export type Rendered =
   /** As in Projection. */
   | { readonly ok: false; readonly reason: string };
 
-/** Renders a raw object, whose spec may be given as bytes instead: the same Buffer for the same spec (see SpecMemory). Never throws. */
-export type Render = (raw: unknown, specBytes?: Buffer) => Rendered;
-
-interface RenderedSpec {
-  readonly spec: PodSpec;
+export interface RenderedMetadata {
+  readonly value: Metadata;
+  /** The JSON of the pod up to its resourceVersion, and from there to the end of its metadata. */
+  readonly before: string;
+  readonly after: string;
+}
+export interface RenderedSpec {
+  readonly value: PodSpec;
   readonly json: string;
   readonly fingerprint: string;
 }
-
-export function createRender(resource: Resource): Render {
-  if (resource !== 'pods') return (raw) => renderWhole(resource, raw);
-  const specs = new WeakMap<Buffer, RenderedSpec>();
-  return (raw, specBytes) => {
-    if (specBytes === undefined) return renderPod(raw);
-    const known = specs.get(specBytes);
-    if (known !== undefined) return renderPod(raw, known);
-    const spec = parse(specBytes);
-    if (spec === undefined) return { ok: false, reason: 'spec is not JSON' };
-    const rendered = renderPod(isRaw(raw) ? { ...raw, spec } : raw);
-    if (rendered.ok) specs.set(specBytes, rendered.spec);
-    return rendered;
-  };
+export interface RenderedStatus {
+  readonly value: PodStatus;
+  readonly json: string;
 }
 
-type RenderedPod = Extract<Rendered, { ok: false }> | (Extract<Rendered, { ok: true }> & { readonly spec: RenderedSpec });
+/** A pod in parts that are rendered already. */
+export interface PodParts {
+  /** Of any of its versions. */
+  readonly metadata: RenderedMetadata;
+  /** Digits. */
+  readonly resourceVersion: string;
+  readonly spec: RenderedSpec;
+  readonly status: RenderedStatus;
+}
 
-/** `known` takes the place of the pod's own spec. */
-function renderPod(raw: unknown, known?: RenderedSpec): RenderedPod {
-  const projection = projectObject('pods', raw);
+/** Renders a raw object of a resource. Never throws. */
+export function renderObject(resource: Resource, raw: unknown): Rendered {
+  const projection = projectObject(resource, raw);
   if (!projection.ok) return projection;
-  const { kind, apiVersion, metadata, spec: own, status } = projection.object as Pod;
-  const spec = known ?? renderSpec(own);
-  const head = JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1);
-  const tail = `,"status":${JSON.stringify(status)}}`;
+  const { object } = projection;
+  if (resource === 'pods') return renderPod(object as Pod);
+  const json = JSON.stringify(object);
+  const { before, after } = splitAtVersion(json, object.metadata.resourceVersion);
+  return { ok: true, object, json, fingerprint: shortHash(`${before}${after}`) };
+}
+
+function renderPod({ metadata, spec, status }: Pod): Rendered {
+  return renderPodParts({
+    metadata: renderMetadata(metadata),
+    resourceVersion: metadata.resourceVersion,
+    spec: renderSpec(spec),
+    status: { value: status, json: JSON.stringify(status) },
+  });
+}
+
+/** As renderObject of the whole pod. */
+export function renderPodParts({ metadata, resourceVersion, spec, status }: PodParts): Rendered {
+  const { before, after } = metadata;
+  const tail = `,"status":${status.json}}`;
   return {
     ok: true,
-    object: { ...projection.object, spec: spec.spec } as Pod,
-    json: `${head},"spec":${spec.json}${tail}`,
-    fingerprint: fingerprint(head, `${spec.fingerprint}${tail}`),
-    spec,
+    object: { kind: 'Pod', apiVersion: 'v1', metadata: { ...metadata.value, resourceVersion }, spec: spec.value, status: status.value },
+    json: `${before}${JSON.stringify(resourceVersion)}${after},"spec":${spec.json}${tail}`,
+    fingerprint: shortHash(`${before}${after}${spec.fingerprint}${tail}`),
   };
 }
 
-function parse(bytes: Buffer): unknown {
+/** Undefined for what no pod has; then renderObject tells what is wrong with the whole. */
+export function readPodMetadata(raw: unknown): RenderedMetadata | undefined {
+  const value = readMetadata(raw);
+  return value && renderMetadata(value);
+}
+
+/** As readPodMetadata. */
+export function readPodSpec(raw: unknown): RenderedSpec | undefined {
+  const value = unlessTooDeep(podSpec, raw);
+  return value && renderSpec(value);
+}
+
+/** As readPodMetadata. */
+export function readPodStatus(raw: unknown): RenderedStatus | undefined {
+  const value = unlessTooDeep(podStatus, raw);
+  return value && { value, json: JSON.stringify(value) };
+}
+
+function unlessTooDeep<T>(read: Reader<T>, raw: unknown): T | undefined {
   try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
+    return read(raw);
+  } catch (error) {
+    if (error instanceof TooDeepError) return undefined;
+    throw error;
   }
 }
 
-function renderSpec(spec: PodSpec): RenderedSpec {
-  const json = JSON.stringify(spec);
-  return { spec, json, fingerprint: shortHash(json) };
+function renderMetadata(value: Metadata): RenderedMetadata {
+  return { value, ...splitAtVersion(JSON.stringify({ kind: 'Pod', apiVersion: 'v1', metadata: value }).slice(0, -1), value.resourceVersion) };
 }
 
-function renderWhole(resource: Resource, raw: unknown): Rendered {
-  const projection = projectObject(resource, raw);
-  if (!projection.ok) return projection;
-  const json = JSON.stringify(projection.object);
-  return { ok: true, object: projection.object, json, fingerprint: fingerprint(json, '') };
+function renderSpec(value: PodSpec): RenderedSpec {
+  const json = JSON.stringify(value);
+  return { value, json, fingerprint: shortHash(json) };
 }
 
-const RESOURCE_VERSION = ',"resourceVersion":"';
+const RESOURCE_VERSION = ',"resourceVersion":';
 
-/** The first resourceVersion is the metadata's: a name in front of it can hold this text only with its quotes escaped. */
-function fingerprint(json: string, rest: string): string {
+/** Takes out the resourceVersion. The first is the metadata's: a name in front of it can hold this text only with its quotes escaped. */
+function splitAtVersion(json: string, resourceVersion: string): { readonly before: string; readonly after: string } {
   const start = json.indexOf(RESOURCE_VERSION) + RESOURCE_VERSION.length;
-  const end = json.indexOf('"', start);
-  return shortHash(`${json.slice(0, start)}${json.slice(end)}${rest}`);
+  return { before: json.slice(0, start), after: json.slice(start + JSON.stringify(resourceVersion).length) };
 }
 
 /** 96 bits, so that not even a chosen pair of objects passes for one. */

@@ -7,7 +7,8 @@ import { MAX_RECORD_BYTES, SCHEMA_VERSION } from './change-record.ts';
 import type { KnownObjects } from './known-objects.ts';
 import type { ProjectedObject, Resource } from './objects.ts';
 import { identify, type ObjectId, truncateStrings } from './project.ts';
-import { createRender } from './rendered-object.ts';
+import type { PodLine } from './pod-line.ts';
+import { type Rendered, renderObject, renderPodParts } from './rendered-object.ts';
 
 export { createKnownObjects, type KnownObjects } from './known-objects.ts';
 
@@ -40,8 +41,9 @@ export interface Session {
   /** A list item as received; kind and apiVersion may be missing, as they are in lists. */
   listed(object: unknown): void;
   end(): void;
-  /** `specBytes`: the JSON of the object's spec, if that was left out of it, as a SpecMemory keeps it. */
-  change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: unknown, specBytes?: Buffer): void;
+  change(type: ChangeType, object: unknown): void;
+  /** As change with the whole pod. */
+  changePod(pod: PodLine): void;
   /** Something came that is not even an object, e.g. a line that is not JSON. `reason` reaches the dead letters: no content in it. */
   reject(reason: string): void;
   /** Ends the session; idempotent. `reason` and `completeTimeMs` as in SESSION_END. */
@@ -49,6 +51,7 @@ export interface Session {
   counters(): SessionCounters;
 }
 
+type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED';
 type State = 'new' | 'listing' | 'watching' | 'closed';
 type Body<R> = R extends { session: string } ? Omit<R, 'v' | 'cluster' | 'run' | 't' | 'session' | 'seq' | 'resource' | 'scope'> : never;
 type SessionBody = Body<ChangeRecord>;
@@ -56,7 +59,6 @@ type SessionBody = Body<ChangeRecord>;
 export function createSession(options: SessionOptions): Session {
   const { session, resource, known } = options;
   const out = createOutput(options);
-  const render = createRender(resource);
   let state: State = 'new';
   let listResourceVersion = '';
   let full = false;
@@ -65,9 +67,18 @@ export function createSession(options: SessionOptions): Session {
   const expect = (call: string, ...states: State[]): void => {
     if (!states.includes(state)) throw new Error(`session ${session} of ${resource}: ${call} while ${state}`);
   };
-  const refuse = (id: ObjectId, reason: string, type?: 'ADDED' | 'MODIFIED' | 'DELETED'): void => {
+  const refuse = (id: ObjectId, reason: string, type?: ChangeType): void => {
     if (id.uid !== '') known.forget(id.uid);
     out.reject(id, reason, type === 'DELETED');
+  };
+  const change = (type: ChangeType, id: ObjectId, rendered: Rendered): void => {
+    expect('change', 'watching');
+    if (!rendered.ok) return refuse(id, rendered.reason, type);
+    const { object, json, fingerprint: hash } = rendered;
+    if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, hash)) return out.suppress();
+    if (!out.appendObject(type, id, object, json)) return refuse(id, 'too_large', type);
+    if (type === 'DELETED') known.forget(id.uid);
+    else known.sent(id.uid, id.rv, hash);
   };
 
   return {
@@ -85,7 +96,7 @@ export function createSession(options: SessionOptions): Session {
       itemsListed += 1;
       const id = identify(raw);
       if (!full && known.isSameVersion(id.uid, id.rv)) return out.append({ type: 'LISTED', ...id });
-      const rendered = render(raw);
+      const rendered = renderObject(resource, raw);
       if (!rendered.ok) return refuse(id, rendered.reason);
       const { object, json, fingerprint: hash } = rendered;
       if (!full && known.isUnchanged(id.uid, id.rv, hash)) return out.append({ type: 'LISTED', ...id });
@@ -98,17 +109,8 @@ export function createSession(options: SessionOptions): Session {
       known.endSnapshot();
       out.mark({ type: 'SNAPSHOT_END', rv: listResourceVersion, count: itemsListed });
     },
-    change(type, raw, specBytes) {
-      expect('change', 'watching');
-      const id = identify(raw);
-      const rendered = render(raw, specBytes);
-      if (!rendered.ok) return refuse(id, rendered.reason, type);
-      const { object, json, fingerprint: hash } = rendered;
-      if (type !== 'DELETED' && known.isUnchanged(id.uid, id.rv, hash)) return out.suppress();
-      if (!out.appendObject(type, id, object, json)) return refuse(id, 'too_large', type);
-      if (type === 'DELETED') known.forget(id.uid);
-      else known.sent(id.uid, id.rv, hash);
-    },
+    change: (type, raw) => change(type, identify(raw), renderObject(resource, raw)),
+    changePod: (pod) => change(pod.type, { uid: pod.metadata.value.uid, rv: pod.resourceVersion }, renderPodParts(pod)),
     reject(reason) {
       expect('reject', 'listing', 'watching');
       if (state === 'listing') itemsListed += 1;
@@ -149,12 +151,14 @@ function createOutput({ cluster, run, session, resource, scope, clock, emit }: S
       send(record(body));
     },
     /** Appends the record of an object, its long strings cut if that makes it fit; false, and nothing done, if it never fits. */
-    appendObject(type: 'LISTED' | 'ADDED' | 'MODIFIED' | 'DELETED', id: ObjectId, object: ProjectedObject, json: string): boolean {
+    appendObject(type: 'LISTED' | ChangeType, id: ObjectId, object: ProjectedObject, json: string): boolean {
       const fitting = fitObject(object, json);
       if (fitting === undefined) return false;
       received += 1;
       appended += 1;
-      send(record({ type, ...id, object: fitting.object }), fitting.json);
+      // Written out: every spread would cost this record, of which there is one a watch event, as much as all the rest of it.
+      const { uid, rv } = id;
+      send({ v: SCHEMA_VERSION, cluster, run, t: clock(), session, seq: nextSeq, resource, scope, type, uid, rv, object: fitting.object }, fitting.json);
       return true;
     },
     suppress(): void {

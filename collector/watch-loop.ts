@@ -7,7 +7,7 @@ import type { Appender } from './appender.ts';
 import { compareResourceVersions, HEARTBEAT_INTERVAL_MS } from './change-record.ts';
 import { backOff, type Ending, enterState, type Loop, pace, touch } from './loop.ts';
 import type { Session } from './session.ts';
-import type { SpecMemory } from './spec-memory.ts';
+import type { PodMemory } from './pod-memory.ts';
 import { createLineSplitter, decodeWatchLine } from './watch-stream.ts';
 
 /** An empty watch may be a chance; two in a row are not. */
@@ -130,7 +130,7 @@ interface WatchRun {
 
 async function watchOnce(loop: Loop, session: Session, fromVersion: string, timeoutSeconds: number, signal: AbortSignal): Promise<WatchRun> {
   const { timing, target, deps } = loop;
-  const reader = createWatchReader(session, fromVersion, target.resource === 'pods' ? deps.specs : undefined, deps.appender);
+  const reader = createWatchReader(session, fromVersion, target.resource === 'pods' ? deps.pods : undefined, deps.appender);
   const startMs = performance.now();
   // From when it is open, not asked for: a server may take its time, and begins with what was missed.
   let openedMs = Number.POSITIVE_INFINITY;
@@ -168,14 +168,14 @@ async function watchOnce(loop: Loop, session: Session, fromVersion: string, time
 }
 
 /** Feeds the bytes of one watch to a session, and keeps where the next watch goes on. */
-function createWatchReader(session: Session, fromVersion: string, specs: SpecMemory | undefined, appender: Pick<Appender, 'hasRoom'>) {
+function createWatchReader(session: Session, fromVersion: string, pods: PodMemory | undefined, appender: Pick<Appender, 'hasRoom'>) {
   let version = fromVersion;
   let lines = 0;
   let marked = false;
   let failure: ApiFailure | undefined;
 
   const read = (bytes: Buffer): boolean => {
-    const line = decodeWatchLine(bytes, specs);
+    const line = decodeWatchLine(bytes, pods);
     if (line.kind === 'blank') return true;
     if (line.kind === 'error') {
       failure = failureOf(line.status, line.message);
@@ -184,7 +184,8 @@ function createWatchReader(session: Session, fromVersion: string, specs: SpecMem
     lines += 1;
     if (line.kind === 'undecodable') session.reject(line.reason);
     else {
-      if (line.kind === 'change') session.change(line.type, line.object, line.specBytes);
+      if (line.kind === 'pod') session.changePod(line.pod);
+      else if (line.kind === 'change') session.change(line.type, line.object);
       else marked = true;
       if (line.resourceVersion !== '') version = line.resourceVersion;
     }

@@ -1,6 +1,7 @@
 /** The bytes of a watch: split into lines wherever the network cut them, and each line decoded. Holds at most one line. */
 import { cutWatchLine } from './cut-watch-line.ts';
-import type { SpecMemory } from './spec-memory.ts';
+import { type PodLine, readPodLine } from './pod-line.ts';
+import type { PodMemory } from './pod-memory.ts';
 
 /** Called for each line, without its newline; false stops the splitter for good. The bytes are lent: they may be the chunk's. */
 export type LineHandler = (line: Buffer) => boolean;
@@ -68,9 +69,9 @@ export type WatchLine =
       readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
       readonly object: unknown;
       readonly resourceVersion: string;
-      /** With `specs`: the JSON of object.spec, which is null in `object`; as the memory keeps it. */
-      readonly specBytes?: Buffer;
     }
+  /** A change of a pod, read with the help of the memory. */
+  | { readonly kind: 'pod'; readonly pod: PodLine; readonly resourceVersion: string }
   | { readonly kind: 'bookmark'; readonly resourceVersion: string }
   /** A Status object in the stream. */
   | { readonly kind: 'error'; readonly status: number; readonly message: string }
@@ -78,9 +79,11 @@ export type WatchLine =
   | { readonly kind: 'undecodable'; readonly reason: string }
   | { readonly kind: 'blank' };
 
-/** Decodes one line of a watch, but for managedFields, which are null then. `specs`: object.spec comes as bytes. Never throws. */
-export function decodeWatchLine(line: Buffer, specs?: SpecMemory): WatchLine {
-  const { text, spec } = cutWatchLine(line, specs);
+/** Decodes one line of a watch, but for managedFields, which are null then; of a watch of pods with a memory. Never throws. */
+export function decodeWatchLine(line: Buffer, pods?: PodMemory): WatchLine {
+  const pod = pods && readPodLine(line, pods);
+  if (pod !== undefined) return { kind: 'pod', pod, resourceVersion: pod.resourceVersion };
+  const text = cutWatchLine(line);
   let event: { type?: unknown; object?: unknown } | null;
   try {
     event = JSON.parse(text);
@@ -92,7 +95,7 @@ export function decodeWatchLine(line: Buffer, specs?: SpecMemory): WatchLine {
     case 'ADDED':
     case 'MODIFIED':
     case 'DELETED':
-      return { kind: 'change', type: event.type, object, resourceVersion: resourceVersionOf(object), ...specOf(object, spec) };
+      return { kind: 'change', type: event.type, object, resourceVersion: resourceVersionOf(object) };
     case 'BOOKMARK':
       return { kind: 'bookmark', resourceVersion: resourceVersionOf(object) };
     case 'ERROR':
@@ -100,11 +103,6 @@ export function decodeWatchLine(line: Buffer, specs?: SpecMemory): WatchLine {
     default:
       return { kind: 'undecodable', reason: 'watch line is not a watch event' };
   }
-}
-
-/** None if the key was there twice: what is in the object counts. */
-function specOf(object: unknown, specBytes: Buffer | undefined): { readonly specBytes?: Buffer } {
-  return specBytes === undefined || (object as { spec?: unknown } | null)?.spec !== null ? {} : { specBytes };
 }
 
 /** '' if there is none. */

@@ -7,7 +7,7 @@ import type { ChangeRecord, SessionCounters } from '../../collector/change-recor
 import type { Timing } from '../../collector/loop.ts';
 import { createReflector, type Reflector } from '../../collector/reflector.ts';
 import { createKnownObjects, createSession } from '../../collector/session.ts';
-import { createSpecMemory } from '../../collector/spec-memory.ts';
+import { createPodMemory } from '../../collector/pod-memory.ts';
 import { type FakeApiServer, type FakeApiServerOptions, type FakeObject, startFakeApiServer } from '../helpers/fake-api-server.ts';
 import { clientFor } from '../helpers/fake-client.ts';
 import { createMemoryWriter, type MemoryWriter } from '../helpers/memory-writer.ts';
@@ -77,7 +77,7 @@ function reflectPods(server: FakeApiServer, options: HarnessOptions = {}): Harne
     {
       api: { ...api, list: (request, signal) => api.list(start(request), signal), watch: (request, ...rest) => api.watch(start(request), ...rest) },
       appender,
-      specs: createSpecMemory(),
+      pods: createPodMemory(),
       openSession: () => {
         sessions += 1;
         return createSession({ cluster, run: 'run', session: `s${sessions}`, ...target, clock, emit: (record) => appender.push(record), known });

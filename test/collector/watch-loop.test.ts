@@ -4,7 +4,7 @@ import type { ApiClient } from '../../collector/api-client.ts';
 import { createSlots } from '../../collector/pacing.ts';
 import { createLoop, type Loop, loopTiming } from '../../collector/loop.ts';
 import { createKnownObjects, createSession } from '../../collector/session.ts';
-import { createSpecMemory } from '../../collector/spec-memory.ts';
+import { createPodMemory } from '../../collector/pod-memory.ts';
 import { followWatches } from '../../collector/watch-loop.ts';
 import { rawPod } from '../helpers/driver.ts';
 import { silentLog } from '../helpers/silent-log.ts';
@@ -41,7 +41,7 @@ async function follow(
     {
       api: { listSlots: createSlots(1), get: async () => assert.fail('only lists and watches'), ...api(time, () => loop) },
       appender: { hasRoom, whenRoom: async () => {}, whenAcknowledged: async () => {} },
-      specs: createSpecMemory(),
+      pods: createPodMemory(),
       openSession: () => session,
       sessionEnded: () => {},
       note: () => {},

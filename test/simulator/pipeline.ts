@@ -4,9 +4,9 @@ import { Registry } from 'prom-client';
 import { planTargets } from '../../collector/api-resources.ts';
 import type { ClusterRef } from '../../collector/change-record.ts';
 import { createClusterRun } from '../../collector/cluster-run.ts';
-import { createSpecMemory } from '../../collector/spec-memory.ts';
 import { loopTiming } from '../../collector/loop.ts';
 import { createCollectorMetrics } from '../../collector/metrics.ts';
+import { createPodMemory } from '../../collector/pod-memory.ts';
 import { createServerClock } from '../../collector/server-clock.ts';
 import { processorConfig } from '../../processor/config.ts';
 import { createProcessor } from '../../processor/processor.ts';
@@ -182,7 +182,7 @@ function startCollector(machine: Machine, { ref, server }: SimulatedCluster, bro
     const deps = {
       api,
       writer: broker.writer(machine),
-      specs: createSpecMemory(),
+      pods: createPodMemory(),
       nowMs: clock.nowMs,
       verifyIdentity: async () => {},
       loopChanged: () => {},

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createRecordEncoder } from '../../../collector/change-record.ts';
 import { decodeListPage } from '../../../collector/list-page.ts';
 import { createKnownObjects, createSession, type Session } from '../../../collector/session.ts';
-import { createSpecMemory } from '../../../collector/spec-memory.ts';
+import { createPodMemory } from '../../../collector/pod-memory.ts';
 import { decodeWatchLine } from '../../../collector/watch-stream.ts';
 import { LIST_VERSION, listPages, type ServerOptions, type ServerReady, watchLines } from '../api-server.ts';
 import type { Figure, Goal } from '../goal.ts';
@@ -118,13 +118,13 @@ function sessionOfPods(): Session {
 function profiledWatch(): () => void {
   const lines = [...watchLines({ listed: 1, changes: PROFILED })];
   return () => {
-    const specs = createSpecMemory();
+    const pods = createPodMemory();
     const session = sessionOfPods();
     session.begin('1');
     session.end();
     for (const line of lines) {
-      const decoded = decodeWatchLine(line.subarray(0, -1), specs);
-      if (decoded.kind === 'change') session.change(decoded.type, decoded.object, decoded.specBytes);
+      const decoded = decodeWatchLine(line.subarray(0, -1), pods);
+      if (decoded.kind === 'pod') session.changePod(decoded.pod);
     }
   };
 }
