@@ -109,6 +109,8 @@ const heartbeat = z.object({
   sessions: z.array(sessionCounters),
   /** Says only how late it is: names no session, though they go on, and is no sign of their life. */
   tick: z.literal(true).optional(),
+  /** RUN_BEGIN was acknowledged before this was written: by the run's clock, it came into the log at `t` at the latest. Of a tick. */
+  begun: z.literal(true).optional(),
 });
 /** First record of a run: what it is going to collect, and the version of the API server if it answered. */
 const runBegin = z.object({

@@ -9,6 +9,7 @@ import type { ChangeLogWriter } from './change-log/change-log.ts';
 import { type ChangeRecord, type ClusterRef, HEARTBEAT_INTERVAL_MS, SCHEMA_VERSION, type SessionCounters } from './change-record.ts';
 import type { LoopDeps, LoopStatus, Timing } from './loop.ts';
 import type { CollectorMetrics, Outcomes } from './metrics.ts';
+import { sleep } from './pacing.ts';
 import { createReflector, type Reflector } from './reflector.ts';
 import { createKnownObjects, createSession } from './session.ts';
 import type { PodMemory } from './pod-memory.ts';
@@ -49,6 +50,12 @@ export interface ClusterRun {
   /** Change records that wait for the change log. */
   bufferedBytes(): number;
 }
+
+/**
+ * A run waits for the log to have its beginning, ms, but not for ever: what comes after it can then be told from what another run has
+ * written, whatever became of the API server's clock in between.
+ */
+const BEGIN_WAIT_MS = HEARTBEAT_INTERVAL_MS;
 
 export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun {
   const { cluster, plan, timing } = options;
@@ -99,6 +106,12 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
     written = appender.counts().pushed;
   };
 
+  /** Resolves when the log has all that was written so far. */
+  const tellBegun = async (): Promise<void> => {
+    await appender.whenAcknowledged(controller.signal);
+    if (!controller.signal.aborted) append({ type: 'HEARTBEAT', sessions: [], tick: true, begun: true });
+  };
+
   const run = async (signal: AbortSignal): Promise<void> => {
     const onAbort = (): void => stop('stopped');
     signal.addEventListener('abort', onAbort);
@@ -108,6 +121,7 @@ export function createClusterRun(options: RunOptions, deps: RunDeps): ClusterRun
       if (options.rules !== undefined) append({ type: 'RULES', rules: options.rules });
     };
     tellRules();
+    await Promise.race([tellBegun(), sleep(BEGIN_WAIT_MS, controller.signal)]);
     // As lists do, so that a reader that lost the beginning to the log's retention gets to know them.
     const reminders = setInterval(tellRules, timing.fullSnapshotIntervalMs);
     for (const resource of plan.skipped) append({ type: 'NOTE', resource, scope: '', code: 'cluster_scoped', message: skippedMessage(resource) });

@@ -7,6 +7,7 @@ import { HEARTBEAT_INTERVAL_MS, scopeKey } from '../../collector/change-record.t
 import type { Resource } from '../../collector/objects.ts';
 import type { Emitter } from './emit.ts';
 import { isAheadOfTwin, sweepOvertaken } from './overtaken.ts';
+import { forgetClock } from './run-clock.ts';
 import type { ClusterState, SessionState, SyncState } from './state.ts';
 import { byCodeUnit } from './tables.ts';
 
@@ -215,6 +216,8 @@ export function isSilent(state: ClusterState, nowMs: number): boolean {
 
 /** Sessions and runs without a sign of life for this long are forgotten, ms. */
 const FORGET_MS = 10 * SILENCE_MS;
+/** But not before as many heartbeats of others as that takes: a clock that was set forward is no silence. */
+const FORGET_BEATS = FORGET_MS / HEARTBEAT_INTERVAL_MS;
 
 /**
  * Applies a heartbeat: counters, signs of life, holes at the tail. Sessions of the run that it no longer names are over. False for a
@@ -224,6 +227,7 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
   const { meta } = state;
   if (record.t < (meta.runs[record.run] ?? 0)) return false;
   meta.runs[record.run] = record.t;
+  countBeat(meta, record.run);
   for (const counters of record.sessions) expectUnannounced(state, emitter, counters);
   const named = new Map(record.sessions.map((counters) => [counters.session, counters]));
   for (const id of Object.keys(meta.sessions).sort(byCodeUnit)) {
@@ -237,15 +241,32 @@ export function applyHeartbeat(state: ClusterState, emitter: Emitter, record: He
     emitSession(state, emitter, meta.sessions[id] ?? session);
   }
   sweepOvertaken(state);
-  for (const [run, timeMs] of Object.entries(meta.runs)) if (meta.streamTimeMs - timeMs > FORGET_MS) delete meta.runs[run];
+  for (const [run, timeMs] of Object.entries(meta.runs)) {
+    if (meta.streamTimeMs - timeMs <= FORGET_MS || !isUnheard(meta, run)) continue;
+    delete meta.runs[run];
+    if (meta.beats !== undefined) delete meta.beats[run];
+    forgetClock(meta, run);
+  }
   meta.lastHeartbeatMs = meta.streamTimeMs;
   return true;
 }
 
+function countBeat(meta: ClusterState['meta'], run: string): void {
+  const others = Object.keys(meta.runs).filter((other) => other !== run);
+  if (others.length === 0) delete meta.beats;
+  else meta.beats = Object.fromEntries(others.map((other) => [other, (meta.beats?.[other] ?? 0) + 1]));
+}
+
+/** True if the run is not known, or others have been heard for long without it. */
+function isUnheard({ runs, beats }: ClusterState['meta'], run: string): boolean {
+  return runs[run] === undefined || (beats?.[run] ?? 0) >= FORGET_BEATS;
+}
+
 /** Its run may know better than the run of another collector, and tell so with every heartbeat. */
-function isForgotten({ streamTimeMs, runs }: ClusterState['meta'], session: SessionState): boolean {
-  const heardTimeMs = session.phase === 'ended' ? 0 : (runs[session.run] ?? 0);
-  return streamTimeMs - Math.max(session.aliveTimeMs, heardTimeMs) > FORGET_MS;
+function isForgotten(meta: ClusterState['meta'], session: SessionState): boolean {
+  if (meta.streamTimeMs - session.aliveTimeMs <= FORGET_MS) return false;
+  if (session.phase === 'ended') return true;
+  return meta.streamTimeMs - (meta.runs[session.run] ?? 0) > FORGET_MS && isUnheard(meta, session.run);
 }
 
 /** In place: a heartbeat names every session, and comes every few seconds. */

@@ -12,6 +12,7 @@ import { groupKeys, incidentKey } from './incident.ts';
 import type { Journal } from './journal.ts';
 import { createJournal } from './journal.ts';
 import type { Ended, Overtaken } from './overtaken.ts';
+import type { RunClock } from './run-clock.ts';
 import type { Rules } from './rules-config.ts';
 import { DEFAULT_RULES } from './rules-config.ts';
 import type { Index, Table } from './tables.ts';
@@ -94,6 +95,8 @@ export interface Meta {
   sessions: Record<string, SessionState>;
   /** Time of the last heartbeat of each run: an older one is a repetition. */
   runs: Record<string, number>;
+  /** Heartbeats of others since that one, by run; absent while there is one run. */
+  beats?: Record<string, number>;
   /** By scopeKey: what the runs said they collect, and how far that is so. */
   sync: Record<string, SyncState>;
   /** By scopeKey: highest resourceVersion up to which the tables are complete. */
@@ -102,6 +105,8 @@ export interface Meta {
   completeAtMs: Record<string, number>;
   /** How often the pods went back to those of a backup (went-back.ts); absent while they never have. */
   timesRestored?: number;
+  /** By run, of those that began behind stream time and have not come up with it (run-clock.ts); absent while there is none. */
+  behind?: Record<string, RunClock>;
 }
 
 export interface ClusterState {

@@ -22,6 +22,7 @@ import { leaveNode } from './node-incidents.ts';
 import type { Applied } from './objects.ts';
 import { applySessionRecord, emitPod, nextDaily } from './objects.ts';
 import { decodeRules } from './rules-config.ts';
+import { countOn } from './run-clock.ts';
 import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { rowVersion } from './state.ts';
@@ -40,8 +41,9 @@ export function step(state: ClusterState, record: ChangeRecord): EmittedRow[] {
  * As step, in slices of a few milliseconds: nearly always one. Between two of them the state is half applied: until the last one it must
  * be neither changed nor stored.
  */
-export function* stepSlices(state: ClusterState, record: ChangeRecord): Generator<void, EmittedRow[]> {
+export function* stepSlices(state: ClusterState, received: ChangeRecord): Generator<void, EmittedRow[]> {
   const { meta } = state;
+  const record = countOn(state, received);
   meta.count++;
   const emitter = createEmitter();
   const engine: Engine = { state, emitter, record };
