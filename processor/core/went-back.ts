@@ -17,13 +17,13 @@ const BEYOND_DOUBT_MS = 30_000;
  * was asked for: its own run, or, a good while before, another one. A lower list of which that is not certain is just late.
  */
 export function wentBack(state: ClusterState, session: SessionState, { rv, askedTimeMs }: SnapshotBegin): boolean {
+  const { completeRv, completeAtMs, sessions } = state.meta;
   const key = scopeKey(session.resource, session.scope);
-  const complete = state.meta.completeRv[key];
-  if (complete === undefined || compareResourceVersions(rv, complete) >= 0) return false;
-  const ofRun = Object.values(state.meta.sessions).filter((other) => other.run === session.run && areTwins(other, session));
-  if (ofRun.some((other) => compareResourceVersions(positionOf(other), rv) > 0)) return true;
-  const atMs = state.meta.completeAtMs[key];
-  return askedTimeMs !== undefined && atMs !== undefined && askedTimeMs - atMs > BEYOND_DOUBT_MS;
+  const isLongAgo = (atMs: number | undefined): boolean => askedTimeMs !== undefined && atMs !== undefined && askedTimeMs - atMs > BEYOND_DOUBT_MS;
+  if (compareResourceVersions(completeRv[key] ?? '', rv) > 0 && isLongAgo(completeAtMs[key])) return true;
+  // What came after a hole counts too: nothing is complete up to there, but it was seen.
+  const ahead = Object.values(sessions).filter((other) => areTwins(other, session) && compareResourceVersions(positionOf(other), rv) > 0);
+  return ahead.some((other) => other.run === session.run || isLongAgo(other.aliveTimeMs));
 }
 
 /** The session ended because the server was at a lower version than it had come to: a lower list that was asked for since proves it too. */
