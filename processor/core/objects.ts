@@ -224,6 +224,7 @@ function applyChange(
   if (session.phase === 'synced') advance(state, session, record.rv);
   else session.fromRv ??= record.rv;
   session.rv = record.rv;
+  session.rvTimeMs = state.meta.streamTimeMs;
   if (isOld) return isLate ? NOTHING : DUPLICATE;
   if (record.type !== 'DELETED') {
     upsert(state, emitter, record.resource, record.object, record.rv, record.type);

@@ -48,6 +48,8 @@ export interface SessionState {
   listRv: string;
   /** The newest resourceVersion that came on its watch; none before the first. */
   rv?: string;
+  /** When it came, in stream time; absent in states of releases that did not keep it. */
+  rvTimeMs?: number;
   /** The oldest one that came on its watch after a hole; none without a hole. From it up to `rv` nothing is missing. */
   fromRv?: string;
   /** The cluster went back since (went-back.ts): what still comes of this session is of versions that are no more. */

@@ -23,14 +23,16 @@ export function wentBack(state: ClusterState, session: SessionState, { rv, asked
   if (compareResourceVersions(completeRv[key] ?? '', rv) > 0 && isLongAgo(completeAtMs[key])) return true;
   // What came after a hole counts too: nothing is complete up to there, but it was seen.
   const ahead = Object.values(sessions).filter((other) => areTwins(other, session) && compareResourceVersions(positionOf(other), rv) > 0);
-  return ahead.some((other) => other.run === session.run || isLongAgo(other.aliveTimeMs));
+  return ahead.some((other) => other.run === session.run || isLongAgo(other.rvTimeMs ?? other.aliveTimeMs));
 }
 
 /** The session ended because the server was at a lower version than it had come to: a lower list that was asked for since proves it too. */
 export function noteRestored({ meta }: ClusterState, session: SessionState, timeMs: number): void {
   const key = scopeKey(session.resource, session.scope);
+  const latestMs = timeMs - BEYOND_DOUBT_MS - 1;
   const atMs = meta.completeAtMs[key];
-  if (atMs !== undefined) meta.completeAtMs[key] = Math.min(atMs, timeMs - BEYOND_DOUBT_MS - 1);
+  if (atMs !== undefined) meta.completeAtMs[key] = Math.min(atMs, latestMs);
+  if (session.rvTimeMs !== undefined) session.rvTimeMs = Math.min(session.rvTimeMs, latestMs);
 }
 
 /** Forgets the order of all that was known of the resource: the list that begins replaces it, and no other session goes on. */

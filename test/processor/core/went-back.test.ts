@@ -85,6 +85,27 @@ test('so is one of another run that was asked for at once, when the last one end
   assert.deepEqual(podsOf(second), { kept: 'Running' });
 });
 
+test('so is one when the higher version came after a hole, so that nothing was complete up to it', () => {
+  for (const [run, resources] of [
+    ['run-1', ['nodes', 'pods']],
+    ['run-2', ['pods']],
+  ] as const) {
+    const whole = beforeTheRestore();
+    const left = whole.records.slice(whole.records.findIndex((record) => record.type === 'MODIFIED')); // the log has lost the rest
+    const driver = createDriver({ run, startRv: 1_002 });
+    for (const record of left) driver.push(record);
+    driver.silence(45);
+    // Its heartbeats went on: that it lived is not that it saw.
+    const last = left.findLast((record) => record.type === 'HEARTBEAT')!;
+    driver.push({ ...last, t: last.t + 25_000 } as typeof last);
+    assert.deepEqual(podsOf(driver), { kept: 'Failed', made: 'Running' });
+    for (const resource of resources) driver.list(resource, resource === 'pods' ? [rawPod('kept', {}, {}, { resourceVersion: '1001' })] : []);
+    assert.deepEqual(podsOf(driver), { kept: 'Running' }, run);
+    driver.change('ADDED', 'pods', rawPod('new'));
+    assert.deepEqual(podsOf(driver), { kept: 'Running', new: 'Running' }, run);
+  }
+});
+
 test('one of another run that was asked for about then is only late, and changes nothing', () => {
   const first = beforeTheRestore();
   const second = createDriver({ run: 'run-2', replay: first.replay, startRv: 1_002 });
