@@ -4,9 +4,9 @@ import { conditionOf } from '../scenarios/conditions.ts';
 import { REFUSED_REASONS } from '../scenarios/failed-create.ts';
 import { isHeard } from '../scenarios/heard-events.ts';
 import type { ClusterState } from './state.ts';
-import { controllerUid } from './state.ts';
+import { controllerUid, subjectKey } from './state.ts';
 import { noteUnlistedOwner } from './unlisted-owners.ts';
-import { CONTROLLER_RESOURCES, resourceOfKind } from './workload.ts';
+import { CONTROLLER_RESOURCES, resourceOfKind, workloadOf } from './workload.ts';
 
 /** What its last pod showed is for the Job to say from now on. */
 export function markFailedJob(state: ClusterState, pod: ProjectedObject): void {
@@ -20,6 +20,13 @@ export function markSiblings(state: ClusterState, pod: Pod): void {
   const owner = controllerUid(pod);
   if (owner !== '')
     for (const sibling of state.indexes.podsByOwner.get(owner)) if (state.tables.sources.has(sibling)) state.tables.dirty.set(`pod/${sibling}`, 1);
+  // What an earlier Job of the same CronJob left is in what is open about that.
+  for (const id of state.indexes.incidentsBySubject.get(subjectKey(workloadOf(state, pod)))) {
+    for (const member of state.indexes.membersOf.get(id)) {
+      const uid = member.slice(id.length + 1);
+      state.tables.dirty.set(`${state.tables.objects.pods.has(uid) ? 'pod' : 'controller'}/${uid}`, 1);
+    }
+  }
 }
 
 /** What an Event is about. */

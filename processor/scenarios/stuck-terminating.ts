@@ -195,7 +195,8 @@ function ignoredSignals(view: PodView, deletionMs: number): readonly Signal[] {
         rank: 10,
         fact: { value: 'exitCode=137', timeMs: finishedMs, says: `container ${status.name} is ended by SIGKILL` },
         dueTimeMs: finishedMs,
-        recoverAfterMs: thresholds.recoverMs,
+        // The next pod of an ordered scale-down or rollout takes as long to end.
+        recoverAfterMs: thresholds.recoverMs + graceMs,
         summary: `${subjectText(subject)} ignored SIGTERM for its whole grace of ${durationText(graceMs)} and was killed`,
         evidence: [
           fieldEvidence(pod, 'spec.terminationGracePeriodSeconds', graceMs / 1_000),
