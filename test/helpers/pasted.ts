@@ -44,8 +44,11 @@ const MOMENT_S = 5;
 type At = (seconds: number) => string;
 
 /** The situations of a file, with the times of their objects relative to `at(0)`. */
-export function situationsOf(url: URL, at: At): Situation[] {
-  const blocks = readFileSync(url, 'utf8').split(/^== /m).slice(1);
+export const situationsOf = (url: URL, at: At): Situation[] => situationsIn(readFileSync(url, 'utf8'), at);
+
+/** The situations of such a text. */
+export function situationsIn(text: string, at: At): Situation[] {
+  const blocks = text.split(/^== /m).slice(1);
   return blocks.map((block) => {
     const [title = '', ...lines] = block.split('\n');
     return situationOf(
