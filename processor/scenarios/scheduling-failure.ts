@@ -41,7 +41,9 @@ function pendingSignals(view: PodView): readonly Signal[] {
   const condition = conditionOf(pod, 'PodScheduled');
   const isGated = (pod.spec.schedulingGates ?? []).length > 0 || condition?.reason === 'SchedulingGated';
   if (pod.metadata.deletionTimestamp !== undefined || isBound(pod) || isGated || condition?.status === 'True') return [];
-  const attempt = view.events.filter((event) => event.reason === 'FailedScheduling' && !isKarpenter(event)).at(-1);
+  const attempts = view.events.filter((event) => event.reason === 'FailedScheduling');
+  // Karpenter speaks of pods that a scheduler refused: its word stands where the scheduler's is gone.
+  const attempt = attempts.findLast((event) => !isKarpenter(event)) ?? attempts.at(-1);
   if (condition === undefined && attempt === undefined) return absentSignals(view);
   return [unschedulableSignal(view, condition?.message || (attempt?.note ?? ''), attempt)];
 }

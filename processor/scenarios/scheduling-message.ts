@@ -50,10 +50,37 @@ const REPEATED = /\.* \(repeated \d+ times\)\s*$/;
 
 /** Reads the message of a PodScheduled condition or a FailedScheduling Event. Total: a text of no known shape is one reason `other`. */
 export function parseSchedulingMessage(message: string, pod: Pod): SchedulingMessage {
+  if (KARPENTER.test(message)) return parseKarpenter(message, pod);
   const head = HEAD.exec(message);
   const body = (head === null ? message : message.slice(head.index + head[0].length)).replace(POST_FILTER, '').replace(REPEATED, '').trim();
   const reasons = splitReasons(body).map((part) => readReason(part, pod));
   return { total: head?.[1] === undefined ? undefined : Number(head[1]), reasons };
+}
+
+/** Karpenter's FailedScheduling (up to 0.3x of a log, `Could not`): why none of its node pools, each before a `; `, can have a node for the pod. */
+const KARPENTER = /^(?:failed to|could not) schedule pod, /i;
+/** What a pool is called, needs for its daemons, and asks of instance types: names of the user's, which may hold any word. */
+const OF_POOL =
+  /^incompatible with (?:nodepool|provisioner) "[^"]*", |daemonset overhead=\{[^}]*\}, |(?:,| and) requirements[ =].*?(?= \(no |$)|resources? ?=?\{[^}]*\}/g;
+
+/** Each pool counts as a node: the pod needs one of them, and the others are not meant for it. */
+function parseKarpenter(message: string, pod: Pod): SchedulingMessage {
+  const parts = message.replace(KARPENTER, '').split(/; (?=\S)/);
+  const reasons = parts.map((part) => {
+    const text = part.replace(OF_POOL, '').replace(/[.\s]+$/, '');
+    return { count: 1, text, cause: causeOfPool(text, pod) };
+  });
+  return { total: parts.length, reasons };
+}
+
+function causeOfPool(text: string, pod: Pod): SchedulingCause {
+  if (/did not tolerate/i.test(text)) return 'untolerated_taint';
+  if (/exceed limits|no instance type.*(?:satisfied|enough|required) resources|no instance type satisfied/i.test(text)) return 'insufficient_resources';
+  const key = /incompatible requirements, (?:key|label) "?([^\s",]+)/i.exec(text)?.[1];
+  // Karpenter asks for the pod's volumes what their node affinity asks for.
+  if (key?.startsWith('topology.') && !JSON.stringify([pod.spec.nodeSelector, pod.spec.affinity]).includes(`"${key}"`)) return 'volume_topology';
+  if (key !== undefined || /no instance type.*(?:requirements|offering)/i.test(text)) return selectsBy(pod);
+  return classifyReason(text, pod).cause;
 }
 
 /** Reasons are joined with `, ` and may contain it; each but a PreFilter's begins with its count. */
@@ -77,7 +104,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: SchedulingC
   { pattern: /storageclass\S* "/i, cause: 'unbound_volume' },
   {
     pattern:
-      /resource ?claim|allocate all claims|claims? .* not (?:ready|allocated|available)|device ?class|allocate devices|resourceslice|dynamicresources|resource driver/i,
+      /resource ?claim|allocate all claims|claims? .* not (?:ready|allocated|available)|device ?class|allocate devices|resourceslice|dynamic ?resources?|resource driver/i,
     cause: 'resource_claim',
   },
   { pattern: /max(?:imum)? volume count|volume count|maxvolumecount|volume (?:attachment )?limit|nodevolumelimits/i, cause: 'volume_limit' },
@@ -115,7 +142,7 @@ function classifyReason(text: string, pod: Pod): Omit<SchedulingReason, 'count' 
   if (insufficient !== null) return ofResource(insufficient[1] ?? '');
   if (/too many pods/i.test(text)) return { cause: 'too_many_pods', resource: 'pods' };
   if (/noderesourcesfit|podfitsresources|resource fit failed|(?:not|have) enough resources?|fargate capacity is unavailable/i.test(text))
-    return { cause: 'insufficient_resources' };
+    return { cause: /\bgpus?\b(?!.*(?:cpu|memory))/i.test(text) ? 'extended_resource' : 'insufficient_resources' };
   // HAMi counts nodes by what their devices lack (CardInsufficientMemory, NodeInsufficientDevice), or where none has registered.
   if (/\b(?:Card[A-Z]\w+|NodeInsufficientDevice|NodeUnfitPod|node unregistered)\b/.test(text)) return { cause: 'extended_resource' };
   if (/taint/i.test(text)) return ofTaint(text);

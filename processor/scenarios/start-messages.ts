@@ -83,7 +83,7 @@ const CONTAINER: readonly Row[] = [
 
 /** Symptoms of an init process that a tiny memory limit kills before it can say so (opencontainers/runc issues; runc names it since 1.0). */
 const DIED_EARLY =
-  /bootstrap data to pipe|final child's pid|init-p: (?:broken pipe|connection reset)|read init-p|cannot allocate memory|unexpected EOF|starting init process caused|caused:? \\*"?(?:exit status 2|EOF)|signal: killed/i;
+  /bootstrap data to pipe|final child's pid|init-p: (?:broken pipe|connection reset)|read init-p|cannot allocate memory|unexpected EOF|starting init process caused|caused:? \\*"?(?:exit status 2|EOF)|container init caused:? ?[\\"]*(?:: unknown)?\s*$|runc did not terminate|signal: killed/i;
 /** Below this a limit cannot hold runc's own start-up, bytes: its binary and stack need 6 to 12 MB (CRI-O refuses less than 12 MiB). */
 const TINY_BYTES = 16 * 1_048_576;
 

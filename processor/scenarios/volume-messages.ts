@@ -58,7 +58,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   },
   {
     pattern:
-      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\((?:1|13|126)\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|failed to authenticate|AADSTS\d|identity not found|invalid role name|missing client token|wrong password|ret=-1(?:3)?\b/i,
+      /access ?(?:is )?denied|permission ?denied|not authori[sz]ed|unauthori[sz]ed|authori[sz]ation ?(?:failed|failure|error)|authentication ?(?:failed|failure|error|required)|\bauth error|logon_?failure|login failed|mount error\((?:1|13|126)\)|operation not permitted|\b(?:status ?code|status|error|code)[=: "]*403|403 forbidden|does not have (?:\S+ ){0,4}(?:permission|authori[sz]ation|access)|forbidden\.ram|no permission|invalid credentials|no valid (?:credential|provider)s?|nocredentialproviders|default credentials|no ec2 imds role|iam role must|(?:token|credential)s? .{0,20}expired|expired ?token|failed to authenticate|AADSTS\d|identity not found|invalid role name|missing client token|wrong password|ret=-1(?:3)?\b/i,
     cause: 'access_denied',
   },
   {
@@ -69,7 +69,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: VolumeCause
   // A node or instance that cannot be found is no missing volume, nor is a disk whose device does not show up.
   {
     pattern:
-      /(?:instance|node|vm|virtual machine|server|droplet)s?\b[^:]{0,60}(?:not found|wasn't found|does not exist|could not be found)|find (?:the )?(?:instance|node|vm|virtual machine|server)\b|split nodeid|not found by serial|device path|devicepath|attached but|find .{0,20}\bluns?\b/i,
+      /(?:instance|node|vm|virtual machine|server|droplet)s?\b[^:]{0,60}(?:not found|wasn't found|does not exist|could not be found)|find (?:the )?(?:instance|node|vm|virtual machine|server)\b|split nodeid|not found by serial|(?:not|n't)(?: been)?(?: yet)? attached|device path|devicepath|attached but|find .{0,20}\bluns?\b/i,
     cause: 'volume_attach_failed',
   },
   {

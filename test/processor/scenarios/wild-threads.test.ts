@@ -26,17 +26,17 @@ function formsOf(where: string, image: string): readonly (readonly string[])[] {
     case 'sched':
       return [
         [
-          'pod phase=Pending node=none age=600 owner=ReplicaSet/web-7d9c',
-          `cond PodScheduled False Unschedulable -600 ${MESSAGE}`,
-          `event W FailedScheduling x5 -600..-30 ${reason || 'default-scheduler'}: ${MESSAGE}`,
+          'pod phase=Pending node=none age=420 owner=ReplicaSet/web-7d9c',
+          `cond PodScheduled False Unschedulable -420 ${MESSAGE}`,
+          `event W FailedScheduling x5 -420..-30 ${reason || 'default-scheduler'}: ${MESSAGE}`,
         ],
       ];
     case 'karpenter':
       return [
         [
-          'pod phase=Pending node=none age=600 owner=ReplicaSet/web-7d9c',
-          'cond PodScheduled False Unschedulable -600',
-          `event W FailedScheduling x5 -600..-30 karpenter: ${MESSAGE}`,
+          'pod phase=Pending node=none age=420 owner=ReplicaSet/web-7d9c',
+          'cond PodScheduled False Unschedulable -420',
+          `event W FailedScheduling x5 -420..-30 karpenter: ${MESSAGE}`,
         ],
       ];
     case 'pull': {
@@ -46,7 +46,7 @@ function formsOf(where: string, image: string): readonly (readonly string[])[] {
       return [
         [pod, `now waiting ErrImagePull ${MESSAGE}`],
         [pod, `now waiting ImagePullBackOff ${backOff}`, failed, `event N BackOff x9 -580..-5 @app: ${backOff}`],
-        [pod, `now waiting ImagePullBackOff ${backOff}: ErrImagePull: ${MESSAGE}`, 'event W Failed x9 -580..-5 @app: Error: ImagePullBackOff'],
+        [pod, `now waiting ImagePullBackOff ${backOff}: ErrImagePull: ${MESSAGE}`, 'event W Failed x4 -590..-40 @app: Error: ErrImagePull'],
       ];
     }
     case 'invalid':
@@ -106,7 +106,8 @@ for (const file of readdirSync(FOLDER).sort()) {
           const right = got.length === 0 ? none : got.every((one) => wanted.includes(one));
           assert.ok(right, `${how}: ${got.join(', ') || 'nothing'}; wanted ${want}`);
         };
-        check('explain', explained(situation.objects));
+        // `explain` tells an error from the first one on; an incident waits until it has lasted.
+        if (!where.startsWith('young')) check('explain', explained(situation.objects));
         check('found', foundOpen(situation));
         check('happened', happenedOpen(situation));
       }
