@@ -562,9 +562,17 @@ test('a scheduler that only writes Events is not absent', () => {
   assert.equal(signal?.fact.timeMs, atMs(-100));
 });
 
-test('Karpenter alone does not make a scheduler', () => {
-  const events = [seenEvent({ reason: 'FailedScheduling', component: 'karpenter', note: 'Failed to schedule pod, incompatible with nodepool "default"' })];
-  assert.equal(signalsOf(pending({ status: { conditions: [] } }), { events })[0]?.cause, 'scheduler_absent');
+test('Karpenter speaks only of pods that a scheduler refused: its Event alone shows that there is one', () => {
+  const events = [seenEvent({ reason: 'FailedScheduling', component: 'karpenter', note: 'Failed to schedule pod, did not tolerate team=a:NoSchedule' })];
+  assert.equal(signalsOf(pending({ status: { conditions: [] } }), { events })[0]?.cause, 'untolerated_taint');
+});
+
+test('the word of the scheduler counts before that of Karpenter, whichever came last', () => {
+  const events = [
+    seenEvent({ reason: 'FailedScheduling', note: '0/3 nodes are available: 3 Too many pods.', lastTimeMs: atMs(-90) }),
+    seenEvent({ reason: 'FailedScheduling', component: 'karpenter', note: 'Failed to schedule pod, did not tolerate team=a:NoSchedule' }),
+  ];
+  assert.equal(signalsOf(pending({ status: { conditions: [] } }), { events })[0]?.cause, 'too_many_pods');
 });
 
 const rejectedBy = (reason: string, message = 'Pod was rejected: x', more: PodOptions = {}): Pod =>
