@@ -54,3 +54,18 @@ test('every .sql file is one statement with a header and without templates', () 
     assert.doesNotMatch(text, /\$\{|%s|\{\{/, path);
   }
 });
+
+test('incidents are filtered alike for lists and for trends, but for their range of time', () => {
+  const filter = (path: string): string[] => {
+    const lines = readFileSync(new URL(path, ROOT), 'utf8').split('\n');
+    const from = lines.findIndex((line) => line.includes('has({clusters:Array(String)}, cluster)'));
+    const to = lines.findLastIndex((line) => line.includes('has({pods:Array(String)}, pod_uid)'));
+    return lines
+      .slice(from, to + 1)
+      .map((line) => line.trim())
+      .filter((line) => !line.startsWith('AND opened_time '));
+  };
+  const listed = filter('api/routes/incidents/list.sql');
+  assert.ok(listed.length > 20);
+  assert.deepEqual(filter('api/routes/trends/buckets.sql'), listed);
+});

@@ -15,7 +15,7 @@
 --   limit           UInt32
 --   clusters, namespaces, scenarios, causes, states, severities, subject_kinds, subject_names, workloads, images, registries, nodes, pods,
 --   parents, other_kinds
---                   as in ../incidents/list.sql
+--                   as in ../incidents/list.sql; test/sql/lint.test.ts holds both filters to each other
 -- An incident touches a bucket if it lasted in it or opened in it. incident_ms is clipped to the bucket. repaired counts what was resolved in
 -- the bucket, not superseded or lost sight of, and repair_ms sums how long it took. affected_pods counts distinct failing member pods, by hash.
 -- Reads incidents with FINAL, which design D3 allows here, and members by argMax(…, version). Index: partitions by opened_time, cluster.
