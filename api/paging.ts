@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { invalidParameter } from './errors.ts';
 import type { TimeRange } from './time-range.ts';
 
-export const MAX_LIMIT = 500;
+const MAX_LIMIT = 500;
 
 /** `limit` and `cursor` as query parameters. */
 export const pageParams = {

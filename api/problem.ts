@@ -7,7 +7,7 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** Retry-After, seconds, of problems that may pass by themselves. */
 export const RETRY_AFTER_SECONDS = 2;
 
-export const problemSchema = z
+const problemSchema = z
   .object({
     type: z.string().meta({ description: 'URN of the problem, made of its code.' }),
     title: z.string().meta({ description: 'What kind of problem it is; the same text for the same code.' }),

@@ -71,7 +71,7 @@ function ofContext({ name, server }: ContextInfo): ChosenCluster {
  * `NAME` or `NAME=CONTEXT`. A name alone means the cluster of that name in the configuration, else the context of that name, else
  * the current context.
  */
-export function parseClusterFlag(text: string, contexts: readonly string[], configured: readonly ClusterConfig[] = []): ClusterConfig {
+function parseClusterFlag(text: string, contexts: readonly string[], configured: readonly ClusterConfig[] = []): ClusterConfig {
   const at = text.indexOf('=');
   const known = configured.find((cluster) => cluster.name === text);
   if (known !== undefined) return known;

@@ -92,7 +92,7 @@ function unknownCommand(word: string): CommandError {
 const MAX_TYPOS = 2;
 
 /** Levenshtein's distance, with neighbours that changed places as one. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...new Array<number>(b.length).fill(0)]);
   const at = (i: number, j: number): number => rows[i]?.[j] ?? 0;
   for (let j = 1; j <= b.length; j++) (rows[0] as number[])[j] = j;
@@ -128,7 +128,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Says what went wrong, and which exit code that is. */
-export function explainError(error: unknown): number {
+function explainError(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.refused; // commander has said why
   if (error instanceof CommandError) {
     note(`podtrail: ${error.message}`);

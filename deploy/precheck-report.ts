@@ -29,7 +29,7 @@ export function reportText({ cluster, status, workloads }: ShownReport): string 
     return [headline(workload), formatTable(['  STATUS', 'CHECK', 'REASON'], rows), ...notes.map((line) => `  ${printable(line)}`)].join('\n');
   });
   if (workloads.length === 0) return `${status}: ${NOTHING}`;
-  return [...parts, `${status}: ${workloads.length} workloads on ${cluster}`].join('\n\n');
+  return [...parts, `${status}: ${workloads.length} ${workloads.length === 1 ? 'workload' : 'workloads'} on ${cluster}`].join('\n\n');
 }
 
 function headline({ kind, namespace, name, update, placed, replicas, status }: WorkloadVerdict): string {

@@ -134,7 +134,7 @@ function isNotFound(answer: unknown): answer is NotFound {
 const notFound = (reason: string): NotFound => ({ kind: 'not_found', reason });
 
 /** A shape of the cluster node by node. */
-export function* shapeSteps(state: ClusterState, pool: string, shape: string): Steps<ShapeAnswer | NotFound> {
+function* shapeSteps(state: ClusterState, pool: string, shape: string): Steps<ShapeAnswer | NotFound> {
   const scheduling = yield* schedulingSteps(state);
   const facts = yield* findShape(state, scheduling, shape);
   if (facts === undefined) return notFound(`no pod has the shape ${shape}, and it is not one such as 2c4Gi`);
@@ -148,7 +148,7 @@ export function* shapeSteps(state: ClusterState, pool: string, shape: string): S
 }
 
 /** What would make one more of a shape, or a pod, fit. */
-export function* remedyOfSteps(state: ClusterState, about: RemedyAbout): Steps<RemedyAnswer | NotFound> {
+function* remedyOfSteps(state: ClusterState, about: RemedyAbout): Steps<RemedyAnswer | NotFound> {
   const scheduling = yield* schedulingSteps(state);
   const { copies, prices = LIST_PRICES } = about;
   const { poolLabels } = state.meta.rules.capacity;

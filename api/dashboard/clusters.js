@@ -29,7 +29,7 @@ function clusterRow(cluster) {
 }
 
 /** What is not seen now, in a sentence a reason; '' where all is well. @param {Json[]} clusters */
-export function blindText(clusters) {
+function blindText(clusters) {
   const names = (/** @type {string} */ state) => clusters.filter((cluster) => cluster['state'] === state).map((cluster) => cluster['cluster']);
   const list = (/** @type {string[]} */ all) => all.slice(0, NAMED).join(', ') + (all.length > NAMED ? ` and ${all.length - NAMED} more` : '');
   const silent = names('silent');

@@ -95,5 +95,4 @@ const kafka = z
 export const changeLogConfig = z.discriminatedUnion('kind', [embedded, kafka]).prefault({ kind: 'embedded' });
 
 export type ChangeLogConfig = z.output<typeof changeLogConfig>;
-export type EmbeddedConfig = Extract<ChangeLogConfig, { kind: 'embedded' }>;
 export type KafkaOptions = Extract<ChangeLogConfig, { kind: 'kafka' }>;

@@ -95,7 +95,7 @@ function printFinding(object: Explained, finding: Finding, lang: Language, advis
 }
 
 /** One line a finding, in the shape of an incident. */
-export function findingLines(explanation: Explanation): IncidentJson[] {
+function findingLines(explanation: Explanation): IncidentJson[] {
   return explanation.objects.flatMap((object) => object.findings.map((finding) => findingJson(object, finding, explanation.atMs)));
 }
 

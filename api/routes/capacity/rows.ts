@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineQuery, epochMs, integer } from '../../store.ts';
 
-export const sampleRow = z.object({
+const sampleRow = z.object({
   cluster: z.string(),
   pool: z.string(),
   shape: z.string(),
@@ -44,7 +44,7 @@ export const latestQuery = defineQuery(import.meta.url, './latest.sql', sampleRo
 /** A sample older than this is not the present: the cluster is not seen, ms. */
 export const LATEST_WITHIN_MS = 3_600_000;
 
-export const historyRow = z.object({
+const historyRow = z.object({
   bucket: integer,
   samples: integer,
   node_mean: z.number(),

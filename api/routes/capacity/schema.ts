@@ -29,7 +29,7 @@ const trend = z
   .object({ time: jsonTime, nodes: z.int(), cpuRequestedMillicores: z.int(), memoryRequestedBytes: z.number(), fragmentation: z.number() })
   .nullable();
 
-export const poolSchema = z
+const poolSchema = z
   .object({
     cluster: z.string(),
     pool: z.string().meta({ description: 'Name of the pool; "" is the whole cluster.', examples: ['general'] }),

@@ -17,7 +17,7 @@ const clusterRow = z.object({
 });
 export type ClusterRow = z.output<typeof clusterRow>;
 const blindRow = z.object({ cluster: z.string(), resource: z.string(), scope: z.string(), from_ms: epochMs, to_ms: epochMs, reason: z.string() });
-export type BlindRow = z.output<typeof blindRow>;
+type BlindRow = z.output<typeof blindRow>;
 
 const listClusters = defineQuery(import.meta.url, '../clusters/list.sql', clusterRow);
 const listBlind = defineQuery(import.meta.url, './blind.sql', blindRow);
@@ -32,7 +32,7 @@ export function clustersOf(deps: RouteDeps, clusters: readonly string[], after: 
 }
 
 /** Blind intervals that touch the range, sorted by cluster, resource, scope and start. Throws QUERY_TOO_EXPENSIVE where there are too many. */
-export async function blindOf(
+async function blindOf(
   deps: RouteDeps,
   at: { readonly clusters: readonly string[]; readonly resources: readonly string[]; readonly fromMs: number; readonly toMs: number },
   signal?: AbortSignal,

@@ -23,7 +23,7 @@ const SCENARIOS: Readonly<Record<ScenarioId, true>> = {
 };
 
 /** Subject kinds that are no workload (design D8); everything else is the top controller of pods, or a bare pod. */
-export const OTHER_KINDS = ['Cluster', 'Node', 'Namespace', 'ResourceQuota', 'Image', 'Registry', 'PersistentVolumeClaim'];
+const OTHER_KINDS = ['Cluster', 'Node', 'Namespace', 'ResourceQuota', 'Image', 'Registry', 'PersistentVolumeClaim'];
 
 /** Filters over incidents: the list and the trends take the same. */
 export const incidentFilters = {

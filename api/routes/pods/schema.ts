@@ -61,7 +61,7 @@ const podFields = {
   conditions: z.array(z.unknown()).meta({ description: 'Conditions that are not as they should be.' }),
 };
 const podChange = z.object(podFields).meta({ id: 'PodState', description: 'A pod as it stood at observedTime.' });
-export type PodJson = z.output<typeof podChange>;
+type PodJson = z.output<typeof podChange>;
 
 export const atResponse = z
   .object({
