@@ -43,20 +43,23 @@ export function phiOf(k: number, kStar: number): number {
 /** The resource with the smallest f/s at most of the nodes; ties go to the earlier of cpu, memory, ephemeral-storage, pods, others by name. */
 export function bindingResource(request: Amounts, frees: readonly Amounts[]): string {
   const resources = resourcesOf(request);
+  const needs = resources.map((resource) => amountOf(request, resource));
   const counts = resources.map(() => 0);
   for (const free of frees) {
-    const limiting = limitingIndex(request, free, resources);
+    const limiting = limitingIndex(needs, free, resources);
     counts[limiting] = (counts[limiting] ?? 0) + 1;
   }
   const most = Math.max(0, ...counts);
   return most === 0 ? '' : (resources[counts.indexOf(most)] ?? CPU);
 }
 
-function limitingIndex(request: Amounts, free: Amounts, resources: readonly string[]): number {
+function limitingIndex(needs: readonly number[], free: Amounts, resources: readonly string[]): number {
   let [limiting, least] = [0, Number.POSITIVE_INFINITY];
-  resources.forEach((resource, index) => {
-    const ratio = amountOf(free, resource) / amountOf(request, resource);
-    if (ratio < least) [limiting, least] = [index, ratio];
-  });
+  for (let index = 0; index < needs.length; index += 1) {
+    const ratio = amountOf(free, resources[index] ?? CPU) / (needs[index] ?? 1);
+    if (ratio >= least) continue;
+    limiting = index;
+    least = ratio;
+  }
   return limiting;
 }

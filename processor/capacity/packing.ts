@@ -4,20 +4,18 @@
  * that somebody's anti-affinity is about: that keeps the packing valid, at the price of a lower "at least".
  */
 import type { Amounts } from './amounts.ts';
-import { addAmounts, amountOf, noAmounts, resourcesOf, subtractAmounts } from './amounts.ts';
+import { addAmounts, amountOf, copyAmounts, noAmounts, resourcesOf, subtractAmounts } from './amounts.ts';
 import { createCycle, failuresOn } from './filters.ts';
-import { createNamespaceLabels } from './inter-pod-affinity.ts';
-import type { AffinityTerm, PodFacts } from './pod-facts.ts';
-import { asUnassigned, termMatches } from './pod-facts.ts';
-import type { PodIndex } from './pod-index.ts';
+import type { ContentsOf } from './node-contents.ts';
+import { createContents, NO_INDEX } from './node-contents.ts';
+import { asUnassigned } from './pod-facts.ts';
 import { compareText } from './reading.ts';
 import type { NodeState, SchedulingState } from './scheduling-state.ts';
 import { addPod, copiesOnNode, emptiedNode, freeOf } from './scheduling-state.ts';
 import type { ShapeCount } from './shape.ts';
-import { countShape } from './shape.ts';
+import { addCount } from './shape.ts';
 import type { Steps } from './steps.ts';
 import { finish } from './steps.ts';
-import { compileConstraints } from './topology-spread.ts';
 
 /** Nodes that could go, as an interval: what a packing achieves, and what no packing can exceed. */
 export interface RemovableNodes {
@@ -38,9 +36,9 @@ export function removableNodes(nodes: readonly NodeState[], state: SchedulingSta
 }
 
 /** As removableNodes, in steps of a few milliseconds. */
-export function* removableSteps(nodes: readonly NodeState[], state: SchedulingState, sortPods?: SortPods): Steps<RemovableNodes> {
+export function* removableSteps(nodes: readonly NodeState[], state: SchedulingState, input?: PackingInput): Steps<RemovableNodes> {
   const empty = nodes.filter((node) => node.requested.pods === node.staying.pods).length;
-  const { used } = yield* packSteps(nodes, state, sortPods);
+  const { used } = yield* packSteps(nodes, state, input);
   const atLeast = Math.max(empty, used === undefined ? 0 : nodes.length - used);
   return { atLeast, atMost: Math.max(atLeast, nodes.length - neededNodes(nodes)) };
 }
@@ -66,33 +64,25 @@ function fewest(rooms: readonly Amounts[], resource: string, demand: number): nu
   return nodes;
 }
 
-/** Node visits and pods between two steps: a few milliseconds. */
+/** Node visits between two steps: a few milliseconds. */
 const VISITS_A_STEP = 40_000;
-const PODS_A_STEP = 5_000;
 
-/** No rule of a pod that may move is about other pods, nor any of theirs about it: nobody is looked for by name or namespace. */
-const NO_INDEX: PodIndex = { add: () => {}, remove: () => {}, inNamespace: () => new Map(), namespaces: () => [], carriedTerms: () => [] };
+/** What packings of overlapping sets of nodes share. */
+export interface PackingInput {
+  readonly contentsOf: ContentsOf;
+  /** The pods of these nodes that may move. */
+  readonly moving: ReadonlyMap<string, ShapeCount>;
+}
 
 /** First-fit decreasing over the shapes of the pods that may move: nodes that cannot be emptied first, then the largest. */
-export function* packSteps(nodes: readonly NodeState[], state: SchedulingState, sortPods = createSorting(state)): Steps<Packing> {
-  const scratch: NodeState[] = [];
-  const groups = new Map<string, ShapeCount>();
-  let pods = 0;
-  for (const node of nodes) {
-    const copy = emptiedNode(node, NO_INDEX);
-    const { staying, moving } = sortPods(node);
-    for (const pod of staying) addPod(copy, pod);
-    for (const pod of moving) countShape(groups, pod);
-    scratch.push(copy);
-    pods += node.pods.size;
-    if (pods < PODS_A_STEP) continue;
-    pods = 0;
-    yield;
-  }
+export function* packSteps(nodes: readonly NodeState[], state: SchedulingState, input = inputOf(nodes, state)): Steps<Packing> {
+  const { contentsOf, moving } = input;
+  const isShared = ![...moving.values()].some(isAlone);
+  const scratch = nodes.map((node) => scratchNode(contentsOf(node).rest, isShared));
   const packed: SchedulingState = { nodes: scratch, byName: new Map(), cluster: state.cluster, nominated: new Map(), index: NO_INDEX };
   const used = new Set(scratch.filter((node) => node.requested.pods > node.staying.pods));
   const share = createShares(nodes);
-  const sorted = [...groups.values()].sort((a, b) => share(b) - share(a) || compareText(a.key, b.key));
+  const sorted = [...moving.values()].sort((a, b) => share(b) - share(a) || compareText(a.key, b.key));
   let open = [...scratch].sort((a, b) => Number(used.has(b)) - Number(used.has(a)) || b.allocatable.cpu - a.allocatable.cpu || compareText(a.name, b.name));
   let [complete, visits] = [true, 0];
   for (const group of sorted) {
@@ -118,47 +108,33 @@ function createShares(nodes: readonly NodeState[]): (group: ShapeCount) => numbe
   return ({ facts }) => Math.max(facts.request.amounts.cpu / (total.cpu || 1), facts.request.amounts.memory / (total.memory || 1));
 }
 
-/** The pods of a node: those that a packing leaves where they are, and those that it may put elsewhere. */
-export type SortPods = (node: NodeState) => { readonly staying: readonly PodFacts[]; readonly moving: readonly PodFacts[] };
-
-/** Sorts the pods of each node once, for as many packings as its nodes are in. The pods must not change meanwhile. */
-export function createSorting(state: SchedulingState): SortPods {
-  const stays = createStaying(state);
-  const sorted = new Map<NodeState, ReturnType<SortPods>>();
-  return (node) => {
-    const known = sorted.get(node);
-    if (known !== undefined) return known;
-    const [staying, moving]: [PodFacts[], PodFacts[]] = [[], []];
-    for (const pod of node.pods) (stays(pod) ? staying : moving).push(pod);
-    const pods = { staying, moving };
-    sorted.set(node, pods);
-    return pods;
-  };
+function inputOf(nodes: readonly NodeState[], state: SchedulingState): PackingInput {
+  const contentsOf = createContents(state);
+  const moving = new Map<string, ShapeCount>();
+  for (const node of nodes) for (const shape of contentsOf(node).moving) addCount(moving, shape);
+  return { contentsOf, moving };
 }
 
-function createStaying(state: SchedulingState): (pod: PodFacts) => boolean {
-  const labels = createNamespaceLabels(state.cluster);
-  const terms = new Map<string, readonly AffinityTerm[]>();
-  return (pod) => {
-    if (pod.stays || pod.affinity.length + pod.antiAffinity.length + pod.claims.length > 0) return true;
-    if (pod.pod.spec.topologySpreadConstraints !== undefined && compileConstraints(pod, 'DoNotSchedule').length > 0) return true;
-    let about = terms.get(pod.namespace);
-    if (about === undefined) {
-      about = [...state.index.carriedTerms(pod.namespace)].map(({ term }) => term);
-      terms.set(pod.namespace, about);
-    }
-    return about.length > 0 && about.some((term) => termMatches(term, pod, labels(pod.namespace)));
-  };
+/** Two pods of the shape would take each other's host port. */
+const isAlone = ({ facts }: ShapeCount): boolean => facts.ports.length > 0;
+
+/** A copy to fill up. `isShared`: only what is requested on it will change, so that it need not have pods and ports of its own. */
+function scratchNode(rest: NodeState, isShared: boolean): NodeState {
+  if (isShared) return { ...rest, requested: copyAmounts(rest.requested) };
+  const scratch = emptiedNode(rest, NO_INDEX);
+  for (const pod of rest.pods) addPod(scratch, pod);
+  return scratch;
 }
 
 /** What copiesOnNode has asked already. */
 const RESOURCES = ['NodeResourcesFit'];
 
 /** Puts the group's pods on the first nodes that take them; false if some found no place. */
-function packGroup({ facts, count }: ShapeCount, open: readonly NodeState[], state: SchedulingState, used: Set<NodeState>): boolean {
+function packGroup(group: ShapeCount, open: readonly NodeState[], state: SchedulingState, used: Set<NodeState>): boolean {
+  const { facts, count } = group;
   const cycle = createCycle(asUnassigned(facts), state);
   const { amounts } = facts.request;
-  const alone = facts.ports.length > 0;
+  const alone = isAlone(group);
   let left = count;
   for (const node of open) {
     const room = copiesOnNode(amounts, node);

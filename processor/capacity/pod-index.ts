@@ -20,6 +20,8 @@ export interface PodIndex {
   namespaces(): Iterable<string>;
   /** The terms that may be about pods of this namespace. */
   carriedTerms(namespace: string): Iterable<CarriedTerm>;
+  /** Rises as distinct terms come and go; undefined while one picks namespaces by their labels, which change by themselves. */
+  termsRevision(): number | undefined;
 }
 
 const NOBODY: ReadonlyMap<PodFacts, NodeState> = new Map();
@@ -31,10 +33,12 @@ type Carried = Map<string, { readonly term: AffinityTerm; readonly domains: Map<
 export function createPodIndex(): PodIndex {
   const byNamespace = new Map<string, Map<PodFacts, NodeState>>();
   const carried = new Map<string, Carried>();
+  let termsRevision = 0;
   const countTerm = (term: AffinityTerm, node: NodeState, sign: 1 | -1): void => {
     for (const namespace of term.namespaceSelector.requirements === undefined ? term.namespaces : [ANY_NAMESPACE]) {
       const terms = carried.get(namespace) ?? new Map();
       const entry = terms.get(term.key) ?? { term, domains: new Map<string, number>(), pods: 0 };
+      if (entry.pods === 0 || entry.pods + sign === 0) termsRevision += 1;
       entry.pods += sign;
       count(entry.domains, labelOf(node.labels, term.topologyKey), sign);
       if (entry.pods > 0) terms.set(term.key, entry);
@@ -62,6 +66,7 @@ export function createPodIndex(): PodIndex {
       yield* carried.get(namespace)?.values() ?? [];
       yield* carried.get(ANY_NAMESPACE)?.values() ?? [];
     },
+    termsRevision: () => (carried.has(ANY_NAMESPACE) ? undefined : termsRevision),
   };
 }
 

@@ -28,7 +28,18 @@ export const DEFAULT_POOL_LABELS: readonly string[] = [
   'node.kubernetes.io/pool',
 ];
 
+const known = new WeakMap<readonly string[], WeakMap<Node, string>>();
+
+/** Kept with the node: objects are never changed in place, and a sample asks for every node. */
 export function poolOf(node: Node, labels: readonly string[] = DEFAULT_POOL_LABELS): string {
+  const pools = known.get(labels) ?? new WeakMap<Node, string>();
+  known.set(labels, pools);
+  const pool = pools.get(node) ?? findPool(node, labels);
+  pools.set(node, pool);
+  return pool;
+}
+
+function findPool(node: Node, labels: readonly string[]): string {
   for (const label of labels) {
     const value = labelOf(node.metadata.labels, label);
     if (value !== undefined && value !== '') return value;

@@ -5,15 +5,17 @@ import type { Cycle } from './filters.ts';
 import { createCycle } from './filters.ts';
 import type { FrontierPoint, Mix } from './fragmentation.ts';
 import { demandMix, expectedWaste, freeSpaceFrontier, largestPod, strandedIn, weightedIndex } from './fragmentation.ts';
+import type { ContentsOf } from './node-contents.ts';
+import { createContents } from './node-contents.ts';
 import type { RemovableNodes } from './packing.ts';
-import { createSorting, removableSteps } from './packing.ts';
+import { removableSteps } from './packing.ts';
 import { asUnassigned } from './pod-facts.ts';
 import { DEFAULT_POOL_LABELS, poolOf } from './pools.ts';
 import { compareText } from './reading.ts';
 import type { NodeState, SchedulingCluster, SchedulingState } from './scheduling-state.ts';
 import { copiesOnNode, freeOf } from './scheduling-state.ts';
 import type { Shape, ShapeCount } from './shape.ts';
-import { countShape, shapeId, shapeKey, sortShapes } from './shape.ts';
+import { addCount, shapeId, shapeKey, sortShapes } from './shape.ts';
 import type { ShapeFit } from './shape-fit.ts';
 import { eligibleNodes, fitSteps } from './shape-fit.ts';
 import type { Steps } from './steps.ts';
@@ -71,7 +73,8 @@ export const DEFAULT_REQUESTED_SHAPES = 10;
  */
 export function* reportSteps(live: SchedulingState, options: ReportOptions): Steps<readonly PoolReport[]> {
   const state = { ...live, cluster: freezeNamespaces(live) };
-  const pools = yield* poolNodes(state, options.poolLabels ?? DEFAULT_POOL_LABELS);
+  const contentsOf = createContents(state);
+  const pools = yield* poolNodes(state, options.poolLabels ?? DEFAULT_POOL_LABELS, contentsOf);
   const frees = new Map(state.nodes.map((node) => [node, freeOf(node)]));
   const whole = pools[0];
   const shapes = whole === undefined ? [] : selectShapes(whole.demand, options);
@@ -86,10 +89,9 @@ export function* reportSteps(live: SchedulingState, options: ReportOptions): Ste
     }
   }
   const reports: PoolReport[] = [];
-  const sortPods = createSorting(state);
   for (const pool of pools) {
     const known = pools.length === 2 ? reports[0] : undefined;
-    const removable = known === undefined ? yield* removableSteps(pool.counted, state, sortPods) : known.removable;
+    const removable = known === undefined ? yield* removableSteps(pool.counted, state, { contentsOf, moving: pool.moving }) : known.removable;
     reports.push(buildReport(pool, fits.get(pool) ?? [], frees, removable));
     yield;
   }
@@ -119,14 +121,22 @@ interface Pool {
   readonly counted: NodeState[];
   readonly excluded: { cordoned: number; notReady: number; virtual: number };
   readonly demand: Map<string, ShapeCount>;
+  /** Those of them that a packing may put elsewhere. */
+  readonly moving: Map<string, ShapeCount>;
 }
 
 /** Pods a step looks at before it yields: a few milliseconds. */
 const PODS_A_STEP = 5_000;
 
 /** The whole cluster, then the pools by name. */
-function* poolNodes(state: SchedulingState, labels: readonly string[]): Steps<readonly Pool[]> {
-  const create = (name: string): Pool => ({ name, counted: [], excluded: { cordoned: 0, notReady: 0, virtual: 0 }, demand: new Map() });
+function* poolNodes(state: SchedulingState, labels: readonly string[], contentsOf: ContentsOf): Steps<readonly Pool[]> {
+  const create = (name: string): Pool => ({
+    name,
+    counted: [],
+    excluded: { cordoned: 0, notReady: 0, virtual: 0 },
+    demand: new Map(),
+    moving: new Map(),
+  });
   const [whole, pools] = [create(WHOLE_CLUSTER), new Map<string, Pool>()];
   let pods = 0;
   for (const node of state.nodes) {
@@ -135,14 +145,19 @@ function* poolNodes(state: SchedulingState, labels: readonly string[]): Steps<re
     pools.set(name, pool);
     for (const each of [whole, pool]) exclude(each, node);
     if (node.exclusion !== undefined) continue;
-    for (const facts of node.pods) {
-      if (!facts.stays) countShape(pool.demand, facts);
-      pods += 1;
-      if (pods % PODS_A_STEP === 0) yield;
-    }
+    const { demand, moving } = contentsOf(node);
+    for (const shape of demand) addCount(pool.demand, shape);
+    for (const shape of moving) addCount(pool.moving, shape);
+    pods += node.pods.size;
+    if (pods < PODS_A_STEP) continue;
+    pods = 0;
+    yield;
   }
   const sorted = [...pools.values()].sort((a, b) => compareText(a.name, b.name));
-  for (const pool of sorted) for (const { facts, count } of pool.demand.values()) countShape(whole.demand, facts, count);
+  for (const pool of sorted) {
+    for (const shape of pool.demand.values()) addCount(whole.demand, shape);
+    for (const shape of pool.moving.values()) addCount(whole.moving, shape);
+  }
   return [whole, ...sorted];
 }
 

@@ -56,6 +56,8 @@ export interface NodeState {
   readonly staying: Amounts;
   /** Why capacity figures leave the node out; undefined: it counts. */
   exclusion: Exclusion | undefined;
+  /** Rises with every change of the node and of what is on it. */
+  revision: number;
   readonly index: PodIndex;
 }
 
@@ -87,6 +89,7 @@ export function createNodeState(node: Node, index: PodIndex): NodeState {
     affinityPods: new Set(),
     staying: noAmounts(),
     exclusion: undefined,
+    revision: 0,
     index,
   };
   describeNode(state, node);
@@ -104,6 +107,7 @@ export function describeNode(state: NodeState, node: Node): void {
   const problems: QuantityProblem[] = [];
   const isMoved = !sameTexts(state.labels, node.metadata.labels);
   if (isMoved) for (const pod of state.pods) state.index.remove(pod, state);
+  state.revision += 1;
   state.node = node;
   state.labels = node.metadata.labels;
   if (isMoved) for (const pod of state.pods) state.index.add(pod, state);
@@ -130,6 +134,7 @@ export function holdsResources(pod: Pod): boolean {
 export function addPod(state: NodeState, pod: PodFacts): void {
   if (state.pods.has(pod)) return;
   state.pods.add(pod);
+  state.revision += 1;
   count(state, pod, 1);
   state.index.add(pod, state);
   if (scoringReads(pod)) state.affinityPods.add(pod);
@@ -138,6 +143,7 @@ export function addPod(state: NodeState, pod: PodFacts): void {
 /** Takes the pod off the node again; a pod that is not there changes nothing. */
 export function removePod(state: NodeState, pod: PodFacts): void {
   if (!state.pods.delete(pod)) return;
+  state.revision += 1;
   count(state, pod, -1);
   state.index.remove(pod, state);
   state.affinityPods.delete(pod);

@@ -120,17 +120,23 @@ export interface ShapeCount {
   readonly key: string;
   /** The pod with the lowest uid: the same whatever the order of counting. */
   facts: PodFacts;
+  /** Of `facts`. */
+  uid: string;
   count: number;
 }
 
-/** Counts `pods` pods of the shape of `facts` in. */
-export function countShape(counts: Map<string, ShapeCount>, facts: PodFacts, pods = 1): void {
-  const key = shapeKey(facts);
+/** Counts one pod in. */
+export function countShape(counts: Map<string, ShapeCount>, facts: PodFacts): void {
+  addCount(counts, { key: shapeKey(facts), facts, uid: facts.pod.metadata.uid, count: 1 });
+}
+
+/** Counts in what was counted elsewhere, and leaves that as it is. */
+export function addCount(counts: Map<string, ShapeCount>, { key, facts, uid, count }: ShapeCount): void {
   const known = counts.get(key);
-  if (known === undefined) counts.set(key, { key, facts, count: pods });
+  if (known === undefined) counts.set(key, { key, facts, uid, count });
   else {
-    known.count += pods;
-    if (facts.pod.metadata.uid < known.facts.pod.metadata.uid) known.facts = facts;
+    known.count += count;
+    if (uid < known.uid) [known.facts, known.uid] = [facts, uid];
   }
 }
 
