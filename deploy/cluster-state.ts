@@ -14,16 +14,14 @@ import type { ClusterState } from '../processor/core/state.ts';
 import { createClusterState } from '../processor/core/state.ts';
 import { step } from '../processor/core/step.ts';
 import type { ChosenCluster } from './clusters.ts';
-import { clusterName, readRecords } from './commands/recordings.ts';
 import type { Config } from './config.ts';
 import { CommandError, EXIT } from './errors.ts';
+import { readUnended, recordingName } from './recording-input.ts';
 
 /** The state at the end of a recording (`-`: standard input). Throws CommandError (exit 3). */
 export async function stateOfRecording(file: string, config: Config): Promise<ClusterState> {
   let state: ClusterState | undefined;
-  for await (const record of readRecords(file, clusterName(file), config.rules)) {
-    // The recorder stopped, the cluster did not: its end is no blindness.
-    if (record.type === 'SESSION_END' && record.reason === 'stopped') continue;
+  for await (const record of readUnended(file, recordingName(file), config.rules)) {
     state ??= createClusterState(record.cluster, 1);
     step(state, record);
   }

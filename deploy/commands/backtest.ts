@@ -14,7 +14,7 @@ import { CommandError, EXIT } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { createProgress, formatTable, note, parseDuration, print } from '../output.ts';
 import { openExistingStore } from '../parts.ts';
-import { clusterName, readRecords } from './recordings.ts';
+import { readRecords, recordingName } from '../recording-input.ts';
 
 type Format = 'table' | 'json' | 'ndjson';
 interface Options {
@@ -72,7 +72,7 @@ async function overRecordings(files: readonly string[], config: Config, range: B
   const before = createBacktest({});
   const after = createBacktest(config.rules);
   for (const file of files) {
-    for await (const record of readRecords(file, clusterName(file), config.rules)) {
+    for await (const record of readRecords(file, recordingName(file), config.rules)) {
       before.push(record);
       after.push(record);
     }

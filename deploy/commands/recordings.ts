@@ -1,17 +1,13 @@
 /** record: a cluster into a recording. replay: recordings through the same projection and core as a live cluster, in memory. */
-import { createReadStream, ReadStream, statSync } from 'node:fs';
-import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { ChangeRecord } from '../../collector/change-record.ts';
-import { RecordingError } from '../../collector/errors.ts';
-import { createRecordingEncoder, readRecording } from '../../collector/recording.ts';
 import type { IncidentJson, Replay } from '../../processor/replay.ts';
 import { createReplay } from '../../processor/replay.ts';
 import { chooseClusters } from '../clusters.ts';
 import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { incidentTable } from '../incident-text.ts';
-import { createProgress, note, parseDuration, print, repeatable } from '../output.ts';
+import { readRecords, recordingName } from '../recording-input.ts';
+import { note, parseDuration, print, repeatable } from '../output.ts';
 
 interface ReplayOptions {
   readonly format: 'table' | 'json' | 'ndjson';
@@ -51,7 +47,7 @@ async function runReplay(files: readonly string[], options: ReplayOptions): Prom
   const replay = createReplay();
   let records = 0;
   const startedMs = performance.now();
-  for (const file of files) records += await replayFile(replay, file, options.clusterName ?? clusterName(file), rules);
+  for (const file of files) records += await replayFile(replay, file, options.clusterName ?? recordingName(file), rules);
   const incidents = replay.incidents();
   printIncidents(incidents, options.format);
   const seconds = (performance.now() - startedMs) / 1_000;
@@ -61,12 +57,6 @@ async function runReplay(files: readonly string[], options: ReplayOptions): Prom
   );
 }
 
-/** What the cluster of a recording is called: the name of its file. */
-export function clusterName(file: string): string {
-  const name = basename(file).replace(/(\.ndjson)?(\.gz)?$/, '');
-  return name === '' || name === '-' ? 'recording' : name;
-}
-
 async function replayFile(replay: Replay, file: string, cluster: string, rules: Readonly<Record<string, unknown>>): Promise<number> {
   let records = 0;
   for await (const record of readRecords(file, cluster, rules)) {
@@ -74,40 +64,6 @@ async function replayFile(replay: Replay, file: string, cluster: string, rules: 
     if (record.type !== 'RULES') records++;
   }
   return records;
-}
-
-/**
- * The change records of a recording (`-`: standard input), with `rules` right after the run began, as a collector sends them. Throws
- * CommandError (exit 3) for what cannot be read.
- */
-export async function* readRecords(file: string, cluster: string, rules: Readonly<Record<string, unknown>>): AsyncGenerator<ChangeRecord, void, undefined> {
-  const encoder = createRecordingEncoder({ cluster: { name: cluster } });
-  const progress = createProgress(file === '-' ? 0 : sizeOf(file), 'bytes');
-  const source = file === '-' ? process.stdin : createReadStream(file);
-  const withRules = (record: ChangeRecord): ChangeRecord[] => {
-    const { v, run, t } = record;
-    return record.type === 'RUN_BEGIN' ? [record, { v, cluster: record.cluster, run, t, type: 'RULES', rules }] : [record];
-  };
-  try {
-    for await (const line of readRecording(source)) {
-      yield* encoder.push(line).flatMap(withRules);
-      if (source instanceof ReadStream) progress.update(source.bytesRead);
-    }
-    yield* encoder.end().flatMap(withRules);
-  } catch (error) {
-    if (error instanceof RecordingError) throw new CommandError(EXIT.badInput, `${file}: ${error.message}`, { cause: error });
-    throw new CommandError(EXIT.badInput, `read ${file} failed: ${(error as Error).message}`, { cause: error });
-  } finally {
-    progress.stop();
-  }
-}
-
-function sizeOf(file: string): number {
-  try {
-    return statSync(file).size;
-  } catch (error) {
-    throw new CommandError(EXIT.badInput, `read ${file} failed: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function printIncidents(incidents: readonly IncidentJson[], format: ReplayOptions['format']): void {

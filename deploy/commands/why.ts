@@ -11,7 +11,7 @@ import { loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
 import { formatDuration, parseAt, print, printable } from '../output.ts';
 import { apiUrlOption, get, getAll } from '../api-client.ts';
-import { clusterName, readRecords } from './recordings.ts';
+import { readUnended, recordingName } from '../recording-input.ts';
 
 interface Options {
   readonly url: string;
@@ -70,10 +70,8 @@ async function askRecording(file: string, pod: string, { namespace, cluster, at,
   const untilMs = at === undefined ? Number.POSITIVE_INFINITY : parseAt(at);
   const replay = createReplay();
   let uid = '';
-  for await (const record of readRecords(file, cluster ?? clusterName(file), loadConfig({ file: config }).rules)) {
+  for await (const record of readUnended(file, cluster ?? recordingName(file), loadConfig({ file: config }).rules)) {
     if (record.t > untilMs) break;
-    // The recorder stopped, the cluster did not: its end is no blindness.
-    if (record.type === 'SESSION_END' && record.reason === 'stopped') continue;
     replay.push(record);
     uid = record.cluster.uid;
   }

@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import type { ChangeRecord } from '../../collector/change-record.ts';
 import { createCollector } from '../../collector/collector.ts';
 import type { ChosenCluster } from '../../deploy/clusters.ts';
-import { readRecords } from '../../deploy/commands/recordings.ts';
+import { readRecords } from '../../deploy/recording-input.ts';
 import { type Config, loadConfig } from '../../deploy/config.ts';
 import { CommandError } from '../../deploy/errors.ts';
 import { createLineMaker, recordCluster } from '../../deploy/recorder.ts';
