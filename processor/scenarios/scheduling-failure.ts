@@ -5,6 +5,7 @@
  * Thresholds: unschedulableMs after PodScheduled=False (scaleUpMs while an autoscaler adds nodes), failedCreates refusals by quota, at once for a refusal by the kubelet; ms (design §4).
  * Cannot see: which taint a scheduler since 1.34.2 meant without the nodes, custom filters beyond their text, the autoscaler's own limits.
  */
+import type { Pod } from '../../collector/objects.ts';
 import type { Diagnosis } from '../capacity/diagnose.ts';
 import { diagnose } from '../capacity/diagnose.ts';
 import { conditionOf, conditionTimeMs, createdMs, isBound, isTerminal, timeOf } from './conditions.ts';
@@ -163,43 +164,68 @@ function decideByMessage(view: PodView, message: SchedulingMessage, text: string
   };
 }
 
-/**
- * No condition and no Event: nobody serves spec.schedulerName, or the scheduler is down. The default scheduler is as silent about a pod
- * whose ResourceClaim does not exist: its plugin for them keeps the pod out of the queue (DynamicResources, PreEnqueue).
- */
+/** No condition and no Event about the pod: what it waits for is told elsewhere, or nobody serves spec.schedulerName. */
 function absentSignals(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
   if (pod.status.phase !== undefined && pod.status.phase !== 'Pending') return [];
   const subject = containerSubject(view, pod, '');
   const scheduler = pod.spec.schedulerName ?? 'default-scheduler';
   const sinceMs = createdMs(pod);
-  const claims = scheduler === 'default-scheduler' ? (pod.spec.resourceClaims ?? []).map(({ name }) => name) : [];
-  const awaitsClaim = claims.length > 0;
-  const why = awaitsClaim
-    ? `waits for a resource claim that is not there: ${claims.join(', ')}`
-    : `is not scheduled by anyone: scheduler ${scheduler} has not looked at ${nameOf(pod)}`;
+  const { why, evidence, ...found } = claimInProgress(view) ??
+    missingResourceClaim(pod, scheduler) ?? {
+      cause: 'scheduler_absent',
+      confidence: view.inSync('events') ? 'certain' : 'likely',
+      why: `is not scheduled by anyone: scheduler ${scheduler} has not looked at ${nameOf(pod)}`,
+      evidence: [],
+    };
   return [
     {
       scenario: 'scheduling_failure',
-      cause: awaitsClaim ? 'resource_claim' : 'scheduler_absent',
       detail: '',
       flags: [],
-      confidence: view.inSync('events') && !awaitsClaim ? 'certain' : 'likely',
+      ...found,
       subject,
       track: TRACK,
       rank: 5,
-      fact: { value: 'PodScheduled absent', timeMs: sinceMs, says: 'created, and left alone by the scheduler' },
+      fact: { value: 'PodScheduled absent', timeMs: sinceMs, says: 'created, and not scheduled' },
       dueTimeMs: sinceMs + thresholds.unschedulableMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
       summary: `${subjectText(subject)} ${why}`,
-      evidence: [
-        fieldEvidence(pod, 'spec.schedulerName', scheduler),
-        ...(awaitsClaim ? [fieldEvidence(pod, 'spec.resourceClaims', claims.join(', '))] : []),
-        fieldEvidence(pod, 'status.conditions[PodScheduled]', 'absent', sinceMs),
-      ],
+      evidence: [fieldEvidence(pod, 'spec.schedulerName', scheduler), ...evidence, fieldEvidence(pod, 'status.conditions[PodScheduled]', 'absent', sinceMs)],
     },
   ];
+}
+
+type SilentWait = Pick<Signal, 'cause' | 'confidence' | 'evidence' | 'shared'> & { readonly why: string };
+
+/**
+ * The default scheduler is silent about a pod whose ResourceClaim does not exist: its plugin for them keeps the pod out of the queue
+ * (DynamicResources, PreEnqueue).
+ */
+function missingResourceClaim(pod: Pod, scheduler: string): SilentWait | undefined {
+  const claims = scheduler === 'default-scheduler' ? (pod.spec.resourceClaims ?? []).map(({ name }) => name).join(', ') : '';
+  if (claims === '') return undefined;
+  const evidence = [fieldEvidence(pod, 'spec.resourceClaims', claims)];
+  return { cause: 'resource_claim', confidence: 'likely', why: `waits for a resource claim that is not there: ${claims}`, evidence };
+}
+
+/** Events of a claim for which a volume is to be made: with WaitForFirstConsumer, once the scheduler has chosen the node. */
+const PROVISIONING: readonly string[] = ['ExternalProvisioning', 'Provisioning', 'ProvisioningFailed'];
+
+/** The scheduler has chosen a node, says nothing of it, and waits up to 10 min for the volume (VolumeBinding, PreBind). */
+function claimInProgress(view: PodView): SilentWait | undefined {
+  const used = claimAtFault(view);
+  if (used?.claim === undefined || used.claim.status.phase === 'Bound') return undefined;
+  const told = view.eventsOf(used.claim.metadata.uid).findLast(({ reason }) => PROVISIONING.includes(reason));
+  if (told === undefined) return undefined;
+  return {
+    cause: 'unbound_volume',
+    confidence: 'certain',
+    why: `waits for the volume of PersistentVolumeClaim ${used.name}: ${shortText(told.note, 200)}`,
+    evidence: claimEvidence(view, used),
+    shared: { claim: `${view.pod.metadata.namespace}/${used.name}` },
+  };
 }
 
 /** The kubelet refused the pod that the scheduler gave it; or a scheduler failed one that it will not place (YuniKorn's ApplicationRejected). */
