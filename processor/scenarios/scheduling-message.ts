@@ -73,13 +73,16 @@ function parseKarpenter(message: string, pod: Pod): SchedulingMessage {
   return { total: parts.length, reasons };
 }
 
+/** Instance types are asked what they are, how large they are, and whether the zone has any (an `offering`): what none of them met. */
+const NONE_SUCH = /\bmet (?:all|the scheduling) requirements(?! (?:and|or had enough))/i;
+
 function causeOfPool(text: string, pod: Pod): SchedulingCause {
   if (/did not tolerate/i.test(text)) return 'untolerated_taint';
-  if (/exceed limits|no instance type.*(?:satisfied|enough|required) resources|no instance type satisfied/i.test(text)) return 'insufficient_resources';
   const key = /incompatible requirements, (?:key|label) "?([^\s",]+)/i.exec(text)?.[1];
   // Karpenter asks for the pod's volumes what their node affinity asks for.
   if (key?.startsWith('topology.') && !JSON.stringify([pod.spec.nodeSelector, pod.spec.affinity]).includes(`"${key}"`)) return 'volume_topology';
-  if (key !== undefined || /no instance type.*(?:requirements|offering)/i.test(text)) return selectsBy(pod);
+  if (key !== undefined || NONE_SUCH.test(text)) return selectsBy(pod);
+  if (/exceed limits|no instance type/i.test(text)) return 'insufficient_resources';
   return classifyReason(text, pod).cause;
 }
 
@@ -121,7 +124,7 @@ const MEANINGS: readonly { readonly pattern: RegExp; readonly cause: SchedulingC
   { pattern: /topology spread|podtopologyspread|evenpodsspread|spread ?constraint/i, cause: 'topology_spread' },
   { pattern: /pods? (?:anti-)?affinity|anti-affinity|interpodaffinity|affinity terms conflict/i, cause: 'affinity_mismatch' },
   { pattern: /scheduler-enforced node affinity/i, cause: 'affinity_mismatch' },
-  { pattern: /free ports|host ?port|nodeports|podfitshostports/i, cause: 'host_port_conflict' },
+  { pattern: /free ports|host ?ports?\b.*conflict|conflict.*host ?port|nodeports|podfitshostports/i, cause: 'host_port_conflict' },
   {
     pattern:
       /were unschedulable|is unschedulable|nodeunschedulable|node\(s\) were not ready|nodes? (?:is|are|were) not ready|nodenotready|network.unavailable|out of disk|(?:under|had) (?:memory|disk|pid) pressure|(?:memory|disk|pid)pressure|no nodes available/i,

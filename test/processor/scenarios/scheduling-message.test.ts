@@ -213,6 +213,31 @@ const cases: readonly Case[] = [
   { message: '0/2 nodes are available: 2 waiting for resource driver to provide information.', cause: 'resource_claim' },
   { message: 'running PreFilter plugin "VolumeZone": storageclasses.storage.k8s.io "gp2" not found', cause: 'unbound_volume' },
   { message: "fit failure on node (a): Node didn't have enough resource: CPU, requested: 1000, used: 1420, capacity: 2000", cause: 'insufficient_resources' },
+  // Karpenter (kubernetes-sigs/karpenter, InstanceTypeFilterError): requirements, size and offerings, alone and in pairs.
+  ...(
+    [
+      ['no instance type met all requirements', 'node_selector_mismatch'],
+      ['no instance type met the scheduling requirements or had a required offering', 'node_selector_mismatch'],
+      ['no instance type which had enough resources and the required offering met the scheduling requirements', 'node_selector_mismatch'],
+      ['no instance type met the scheduling requirements or had enough resources or had a required offering', 'insufficient_resources'],
+      ['no instance type which met the scheduling requirements and had enough resources, had a required offering', 'insufficient_resources'],
+      ['no instance type which met the scheduling requirements and the required offering had the required resources', 'insufficient_resources'],
+      ['no instance type has enough resources (CPU request >= 1 Million, m vs M typo?)', 'insufficient_resources'],
+      ['no instance type has the required offering', 'insufficient_resources'],
+      ['unsatisfiable topology constraint for pod anti-affinity, key=kubernetes.io/hostname (counts = a: 1)', 'affinity_mismatch'],
+      ['unsatisfiable topology constraint for topology spread, key=topology.kubernetes.io/zone (counts = a: 1)', 'topology_spread'],
+      [
+        'incompatible requirements, key topology.kubernetes.io/zone, topology.kubernetes.io/zone In [us-east-1a] not in topology.kubernetes.io/zone In [us-east-1b]',
+        'volume_topology',
+      ],
+    ] as const
+  ).map(([why, cause]) => ({
+    message: `Failed to schedule pod, incompatible with nodepool "taints", daemonset overhead={"cpu":"1","pods":"5"}, did not tolerate team=a:NoSchedule; incompatible with nodepool "queue", daemonset overhead={"cpu":"1","pods":"5"}, ${why}`,
+    cause,
+    certain: false,
+    pod: selecting,
+  })),
+  { message: 'Pod not supported on Fargate: fields not supported: HostNetwork, port contains HostIP or HostPort', cause: 'other' },
   // Other schedulers: Volcano, gpushare, HAMi, Koordinator.
   {
     message:
