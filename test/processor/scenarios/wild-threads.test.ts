@@ -17,6 +17,17 @@ const MESSAGE = '%MESSAGE%';
 
 const unescaped = (cell: string): string => cell.replace(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
 
+/** Placed at the second try, which is over. */
+const PLACED = [
+  'event W FailedScheduling x2 -638..-632 default-scheduler: 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.',
+  'event N Scheduled -600 default-scheduler: Successfully assigned shop/web-7d9c-abcde to node-a',
+];
+const AWAITED =
+  'event W FailedMount x3 -470..-10: Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[data kube-api-access-x]: timed out waiting for the condition';
+/** What the kubelet says beside it. */
+const SUMMARIES: Readonly<Record<string, string>> = { FailedMount: AWAITED, FailedAttachVolume: AWAITED, FailedMapVolume: AWAITED };
+const SANDBOX_CHANGED = 'event N SandboxChanged x6 -580..-15: Pod sandbox changed, it will be killed and re-created.';
+
 /** The pods that show a message: by where it stands, the lines of their situations. */
 function formsOf(where: string, image: string): readonly (readonly string[])[] {
   const [place = '', reason = ''] = where.split(' ');
@@ -44,7 +55,7 @@ function formsOf(where: string, image: string): readonly (readonly string[])[] {
       const failed = `event W Failed x4 -590..-40 @app: Failed to pull image "${image}": ${MESSAGE}`;
       const backOff = `Back-off pulling image "${image}"`;
       return [
-        [pod, `now waiting ErrImagePull ${MESSAGE}`],
+        [pod, `now waiting ErrImagePull ${MESSAGE}`, ...PLACED, `event N Pulling x4 -599..-60 @app: Pulling image "${image}"`],
         [pod, `now waiting ImagePullBackOff ${backOff}`, failed, `event N BackOff x9 -580..-5 @app: ${backOff}`],
         [pod, `now waiting ImagePullBackOff ${backOff}: ErrImagePull: ${MESSAGE}`, 'event W Failed x4 -590..-40 @app: Error: ErrImagePull'],
       ];
@@ -61,7 +72,10 @@ function formsOf(where: string, image: string): readonly (readonly string[])[] {
     case 'start':
       return [['pod phase=Pending age=600', `now waiting ${reason} ${MESSAGE}`, `event W Failed x9 -590..-5 @app: Error: ${MESSAGE}`]];
     case 'event':
-      return [['pod phase=Pending age=600 owner=ReplicaSet/web-7d9c', `event W ${reason} x7 -590..-20: ${MESSAGE}`]];
+      return [
+        ['pod phase=Pending age=600 owner=ReplicaSet/web-7d9c', `event W ${reason} x7 -590..-20: ${MESSAGE}`],
+        ['pod phase=Pending age=640 owner=ReplicaSet/web-7d9c', ...PLACED, `event W ${reason} x7 -590..-40: ${MESSAGE}`, SUMMARIES[reason] ?? SANDBOX_CHANGED],
+      ];
     case 'ran':
       return [['pod phase=Running age=900 ready', `event W ${reason} x3 -895..-850${scheduler}: ${MESSAGE}`]];
     case 'young':
