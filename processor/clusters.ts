@@ -5,6 +5,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import type { ClusterRef } from '../collector/change-record.ts';
+import { readManifests } from '../sql/checkpoints.ts';
 import { countLostIncidents, highestGeneration, removeNewerRows, resolveLostIncidents, storedIdentities } from '../sql/generations.ts';
 import type { SavedState } from './checkpoint.ts';
 import { nothingSaved, restoreCluster } from './checkpoint.ts';
@@ -64,6 +65,15 @@ export async function trackRestored(deps: ClustersDeps, place: LogPlace | undefi
   return tracked;
 }
 
+/** As trackRestored, if what is stored is beyond `mine`: another reader has the partition, and this one has not heard of it. */
+export async function trackNewer(deps: ClustersDeps, place: LogPlace, { state: { cluster, meta } }: TrackedCluster): Promise<TrackedCluster | undefined> {
+  const isNewer = ({ generation, count }: { readonly generation: number; readonly count: number }): boolean =>
+    generation > meta.generation || (generation === meta.generation && count > meta.count);
+  if (!(await readManifests(deps.client, [cluster.uid])).some(isNewer)) return undefined;
+  const stored = await trackRestored(deps, place, cluster.uid);
+  return stored !== undefined && isNewer(stored.state.meta) ? stored : undefined;
+}
+
 /** Starts a cluster without a checkpoint, in a generation above whatever is stored of it. */
 export async function trackNew({ client, log }: ClustersDeps, cluster: ClusterRef): Promise<TrackedCluster> {
   const generation = (await highestGeneration(client, cluster)) + 1;
@@ -99,15 +109,23 @@ export async function beginGeneration({ client, log, sink }: ClustersDeps, { sta
 /**
  * After a gap: what was stored beyond this state cannot be made again from the log, so the state goes on in the next generation. Two readers
  * may come to the same gap at once: both go on in the same one, and neither clears away what the other has made in it, so the state
- * must be stored, with the offset after the gap, before a record is applied to it. Its rows are stored when this returns.
+ * must be stored, with the offset after the gap, before a record is applied to it: by `store`. If that fails the state is as it was: whoever
+ * tries again is at the same gap.
  */
-export async function afterGap({ client, log, sink }: ClustersDeps, { state }: TrackedCluster): Promise<void> {
+export async function afterGap({ client, log, sink }: ClustersDeps, { state }: TrackedCluster, store: () => Promise<void>): Promise<void> {
   const { cluster, meta } = state;
-  const generation = meta.generation + 1;
+  const before = meta.generation;
+  const generation = before + 1;
   const removed = await removeNewerRows(client, cluster.name, rowVersion(meta), rowVersion({ ...meta, generation }));
-  meta.generation = generation;
-  sink.add(restate(state));
-  await sink.flush();
+  try {
+    meta.generation = generation;
+    sink.add(restate(state));
+    await sink.flush();
+    await store();
+  } catch (error) {
+    meta.generation = before;
+    throw error;
+  }
   log.warn({ cluster: cluster.name, generation, removed }, 'went on in a new generation after a gap');
 }
 

@@ -13,7 +13,7 @@ import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
 import type { SnapshotOf } from './checkpoint.ts';
 import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
-import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
+import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackNewer, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
 import { rowVersion } from './core/state.ts';
 import { letterOf, placed } from './dead-letters.ts';
@@ -196,7 +196,7 @@ export class Partition {
     await this.#round;
     this.#unverified = undefined;
     this.#earliest = earliest;
-    for (const tracked of this.#clusters.values()) await this.#passGap(tracked);
+    for (const [uid, tracked] of this.#clusters) this.#clusters.set(uid, await this.#passGap(tracked));
     if (this.#nextOffset < earliest) this.#nextOffset = earliest;
   }
 
@@ -242,7 +242,7 @@ export class Partition {
     const { cluster } = decoded.record;
     let tracked = await trackRestored(this.#deps, this.#options, record.key);
     // Its first checkpoint may stand alone, without one of the partition that would have led the reader to the gap.
-    if (tracked !== undefined) await this.#passGap(tracked);
+    if (tracked !== undefined) tracked = await this.#passGap(tracked);
     if (tracked === undefined) {
       const namesake = [...this.#clusters.values()].find(({ state }) => state.cluster.name === cluster.name);
       const conflict = namesake === undefined ? await identityConflict(client, cluster) : conflictMessage(cluster, namesake.state.cluster);
@@ -257,11 +257,12 @@ export class Partition {
     return tracked;
   }
 
-  /** Goes on at the earliest record, if records that the cluster has not seen may be gone. */
-  async #passGap(tracked: TrackedCluster): Promise<void> {
-    if (tracked.nextOffset >= this.#earliest) return;
-    await afterGap(this.#deps, tracked);
-    await this.#storeAlone(tracked, this.#earliest);
+  /** Goes on at the earliest record, if records that the cluster has not seen may be gone; or where another reader is that came here first. */
+  async #passGap(mine: TrackedCluster): Promise<TrackedCluster> {
+    if (mine.nextOffset >= this.#earliest) return mine;
+    const tracked = (await trackNewer(this.#deps, this.#options, mine)) ?? mine;
+    if (tracked.nextOffset < this.#earliest) await afterGap(this.#deps, tracked, () => this.#storeAlone(tracked, this.#earliest));
+    return tracked;
   }
 
   /** Two readers may begin a cluster at once: whoever is late goes on with the other's, since a second generation would shadow its rows. */

@@ -63,15 +63,18 @@ interface StartOptions extends Partial<Omit<CollectorOptions, 'config'>> {
   readonly config?: object;
   readonly cluster?: object;
   readonly user?: object;
+  /** As MemoryWriter.before, from the first append on. */
+  readonly before?: MemoryWriter['before'];
 }
 
-async function start({ to, config = {}, cluster = {}, user = {}, ...options }: StartOptions): Promise<Running> {
+async function start({ to, config = {}, cluster = {}, user = {}, before, ...options }: StartOptions): Promise<Running> {
   const folder = tempFolder();
   const configure = (targets: Readonly<Record<string, string>>): void => {
     folder.write('config', fakeKubeconfig(targets, { ...user }));
   };
   configure(to);
   const writer = createMemoryWriter();
+  if (before !== undefined) writer.before = before;
   const registry = new Registry();
   const log: string[] = [];
   const fatal: Error[] = [];
@@ -143,6 +146,29 @@ describe('a run', () => {
       writer.records.every((record, index) => record.t >= (writer.records[index - 1]?.t ?? 0)),
       'observed time never goes back',
     );
+  });
+
+  test('lists once the log has its beginning, and tells so', async () => {
+    const server = await serve();
+    let take = (): void => {};
+    const { writer } = await start({
+      to: { one: server.url },
+      heartbeatIntervalMs: 60_000,
+      before: () => new Promise<void>((resolve) => (take = resolve)),
+    });
+    await waitFor('the beginning on its way', () => writer.mostInFlight() > 0);
+    await delay(50);
+    assert.deepEqual(
+      server.requests.filter((request) => request.verb === 'list'),
+      [],
+    );
+    writer.before = () => undefined;
+    take();
+    await waitFor('a list', () => writer.records.some((record) => record.type === 'SNAPSHOT_BEGIN'));
+    const told = writer.records.findIndex((record) => record.type === 'HEARTBEAT' && record.begun === true && record.tick === true);
+    const types = writer.records.map(({ type }) => type);
+    assert.ok(types.indexOf('RUN_BEGIN') < told && told < types.indexOf('SNAPSHOT_BEGIN'));
+    assert.equal(writer.records.filter((record) => record.type === 'HEARTBEAT' && record.begun === true).length, 1);
   });
 
   test('ticks while nothing else is written, and only then', async () => {

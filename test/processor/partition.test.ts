@@ -100,7 +100,49 @@ test('two readers that come to the same gap at once go on in one generation, and
   assert.deepEqual(
     [...next.clusters].map(({ state: { meta }, nextOffset }) => [meta.generation, meta.count, nextOffset]),
     [[2, 1, 11n]],
-    'the second one has claimed less',
+    'the second one goes on with what the first has made',
+  );
+});
+
+test('a reader that has lost its partition, and meets a gap before it hears of it, goes on with what its successor has made of it', async () => {
+  const store = createStore(createRandom(1));
+  const client = store.client(MACHINE);
+  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
+  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
+  const manifest = { ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters };
+  const [zombie, successor] = [createPartition(client), createPartition(client)];
+  await zombie.restore(manifest, { earliest: 0n, end: 11n });
+  await zombie.apply([{ ...BEGIN, offset: 3n }], 11n, async () => {}); // what nobody has a checkpoint of
+  await successor.restore(manifest, { earliest: 10n, end: 11n });
+  await successor.skipTo(10n, 3n);
+  await zombie.skipTo(10n, 4n);
+  assert.deepEqual(
+    [...zombie.clusters].map(({ state: { meta }, nextOffset }) => [meta.generation, meta.count, nextOffset]),
+    [[2, 0, 10n]],
+  );
+});
+
+test('a gap is one generation, however often the store fails on the way past it', async () => {
+  const store = createStore(createRandom(1));
+  let failing = '';
+  const call: Machine['call'] = async ({ effect, broken }) => {
+    if (failing !== '' && new Error().stack?.includes(failing) === true) throw broken();
+    return effect();
+  };
+  const client = store.client({ ...MACHINE, call });
+  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
+  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
+  const partition = createPartition(client);
+  await partition.restore({ ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters }, { earliest: 10n, end: 11n });
+  for (const step of ['writeChunks', 'writeManifests']) {
+    failing = step;
+    await assert.rejects(partition.skipTo(10n, 3n));
+  }
+  failing = '';
+  await partition.skipTo(10n, 3n);
+  assert.deepEqual(
+    [...partition.clusters].map(({ state: { meta }, nextOffset }) => [meta.generation, nextOffset]),
+    [[2, 10n]],
   );
 });
 
