@@ -189,9 +189,11 @@ export class Partition {
   /** The reader goes on at `earliest`: the records before are gone. The core stays blind until it has seen full lists. */
   async skipTo(earliest: bigint, wanted: bigint): Promise<void> {
     const { log, metrics, sink } = this.#deps;
-    const { partition } = this.#options;
-    log.error({ partition, wanted: String(wanted), earliest: String(earliest) }, 'records are gone from the log, going on at the earliest');
-    metrics.gap(partition);
+    log.error(
+      { partition: this.#options.partition, wanted: String(wanted), earliest: String(earliest) },
+      'records are gone from the log, going on at the earliest',
+    );
+    metrics.gap(this.#options.partition);
     await sink.flush();
     await this.#round;
     this.#unverified = undefined;
