@@ -66,7 +66,7 @@ export async function trackRestored(deps: ClustersDeps, place: LogPlace | undefi
 }
 
 /** As trackRestored, if what is stored is beyond `mine`: another reader has the partition, and this one has not heard of it. */
-export async function trackNewer(deps: ClustersDeps, place: LogPlace, { state: { cluster, meta } }: TrackedCluster): Promise<TrackedCluster | undefined> {
+async function trackNewer(deps: ClustersDeps, place: LogPlace, { state: { cluster, meta } }: TrackedCluster): Promise<TrackedCluster | undefined> {
   const isNewer = ({ generation, count }: { readonly generation: number; readonly count: number }): boolean =>
     generation > meta.generation || (generation === meta.generation && count > meta.count);
   if (!(await readManifests(deps.client, [cluster.uid])).some(isNewer)) return undefined;
@@ -112,7 +112,7 @@ export async function beginGeneration({ client, log, sink }: ClustersDeps, { sta
  * must be stored, with the offset after the gap, before a record is applied to it: by `store`. If that fails the state is as it was: whoever
  * tries again is at the same gap.
  */
-export async function afterGap({ client, log, sink }: ClustersDeps, { state }: TrackedCluster, store: () => Promise<void>): Promise<void> {
+async function afterGap({ client, log, sink }: ClustersDeps, { state }: TrackedCluster, store: () => Promise<void>): Promise<void> {
   const { cluster, meta } = state;
   const before = meta.generation;
   const generation = before + 1;
@@ -127,6 +127,23 @@ export async function afterGap({ client, log, sink }: ClustersDeps, { state }: T
     throw error;
   }
   log.warn({ cluster: cluster.name, generation, removed }, 'went on in a new generation after a gap');
+}
+
+/**
+ * Goes on at the earliest record if records that the cluster has not seen may be gone; where another reader came here first, with what that
+ * has stored. `store`: as afterGap.
+ */
+export async function passGap(
+  deps: ClustersDeps,
+  place: LogPlace,
+  mine: TrackedCluster,
+  earliest: bigint,
+  store: (tracked: TrackedCluster) => Promise<void>,
+): Promise<TrackedCluster> {
+  if (mine.nextOffset >= earliest) return mine;
+  const tracked = (await trackNewer(deps, place, mine)) ?? mine;
+  if (tracked.nextOffset < earliest) await afterGap(deps, tracked, () => store(tracked));
+  return tracked;
 }
 
 async function lostIncidents(client: ClickHouseClient, state: ClusterState): Promise<TrackedCluster['lost']> {

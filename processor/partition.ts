@@ -13,7 +13,7 @@ import { deleteObsolete, writePartition } from '../sql/checkpoints.ts';
 import type { SnapshotOf } from './checkpoint.ts';
 import { nothingSaved, snapshotOf, writeRound } from './checkpoint.ts';
 import type { TrackedCluster } from './clusters.ts';
-import { afterGap, conflictMessage, identityConflict, settleLost, trackNew, trackNewer, trackRestored, watchLost } from './clusters.ts';
+import { conflictMessage, identityConflict, passGap, settleLost, trackNew, trackRestored, watchLost } from './clusters.ts';
 import type { ProcessorConfig } from './config.ts';
 import { rowVersion } from './core/state.ts';
 import { letterOf, placed } from './dead-letters.ts';
@@ -189,11 +189,9 @@ export class Partition {
   /** The reader goes on at `earliest`: the records before are gone. The core stays blind until it has seen full lists. */
   async skipTo(earliest: bigint, wanted: bigint): Promise<void> {
     const { log, metrics, sink } = this.#deps;
-    log.error(
-      { partition: this.#options.partition, wanted: String(wanted), earliest: String(earliest) },
-      'records are gone from the log, going on at the earliest',
-    );
-    metrics.gap(this.#options.partition);
+    const { partition } = this.#options;
+    log.error({ partition, wanted: String(wanted), earliest: String(earliest) }, 'records are gone from the log, going on at the earliest');
+    metrics.gap(partition);
     await sink.flush();
     await this.#round;
     this.#unverified = undefined;
@@ -259,12 +257,8 @@ export class Partition {
     return tracked;
   }
 
-  /** Goes on at the earliest record, if records that the cluster has not seen may be gone; or where another reader is that came here first. */
-  async #passGap(mine: TrackedCluster): Promise<TrackedCluster> {
-    if (mine.nextOffset >= this.#earliest) return mine;
-    const tracked = (await trackNewer(this.#deps, this.#options, mine)) ?? mine;
-    if (tracked.nextOffset < this.#earliest) await afterGap(this.#deps, tracked, () => this.#storeAlone(tracked, this.#earliest));
-    return tracked;
+  #passGap(tracked: TrackedCluster): Promise<TrackedCluster> {
+    return passGap(this.#deps, this.#options, tracked, this.#earliest, (passed) => this.#storeAlone(passed, this.#earliest));
   }
 
   /** Two readers may begin a cluster at once: whoever is late goes on with the other's, since a second generation would shadow its rows. */
