@@ -174,7 +174,7 @@ function absentSignals(view: PodView): readonly Signal[] {
   const { why, evidence, ...found } = claimInProgress(view) ??
     missingResourceClaim(pod, scheduler) ?? {
       cause: 'scheduler_absent',
-      confidence: view.inSync('events') ? 'certain' : 'likely',
+      confidence: mayAwaitClaim(view) ? 'guess' : view.inSync('events') ? 'certain' : 'likely',
       why: `is not scheduled by anyone: scheduler ${scheduler} has not looked at ${nameOf(pod)}`,
       evidence: [],
     };
@@ -195,6 +195,12 @@ function absentSignals(view: PodView): readonly Signal[] {
       evidence: [fieldEvidence(pod, 'spec.schedulerName', scheduler), ...evidence, fieldEvidence(pod, 'status.conditions[PodScheduled]', 'absent', sinceMs)],
     },
   ];
+}
+
+/** It has claims, and nobody lists them. */
+function mayAwaitClaim(view: PodView): boolean {
+  const volumes = view.pod.spec.volumes ?? [];
+  return !view.inSync('persistentvolumeclaims') && volumes.some(({ persistentVolumeClaim, ephemeral }) => (persistentVolumeClaim ?? ephemeral) !== undefined);
 }
 
 type SilentWait = Pick<Signal, 'cause' | 'confidence' | 'evidence' | 'shared'> & { readonly why: string };

@@ -33,10 +33,10 @@ function listAt(lines: readonly RecordingLine[], atMs: number, resources: readon
   return [...objects.values()];
 }
 
-/** Byte-identical messages: only the nodes tell these causes apart. */
-const NODES_DECIDE = new Set(['sched-frag', 'sched-nonode', 'sched-taint', 'drained', 'noexec']);
-/** The hook fails while the pod goes, and a Job at its deadline takes its pods along: there is nothing left to print. */
-const GONE = new Set(['hook-prestop', 'job-deadline']);
+/** Byte-identical messages, or none at all: only nodes, or claims, tell these causes apart. */
+const NODES_DECIDE = new Set(['sched-frag', 'sched-nonode', 'sched-taint', 'drained', 'noexec', 'claim-provisioning']);
+/** The hook fails while the pod goes, SIGKILL is its end, and a Job at its deadline takes its pods along: there is nothing left to print. */
+const GONE = new Set(['hook-prestop', 'job-deadline', 'ignored-sts']);
 /** Silence for minutes, while other Events of a saved list tell that less has passed. */
 const TIME_DECIDES = new Set(['img-hang', 'poststart-hang']);
 /** The list is read at once, or was saved and is read a year later. */
