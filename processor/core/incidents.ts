@@ -58,7 +58,7 @@ export function reconcile(engine: Engine, source: Source, signals: readonly Sign
     else if (signal.dueTimeMs !== undefined && signal.dueTimeMs <= state.meta.streamTimeMs) join(engine, source, key, signal);
     else if (signal.dueTimeMs !== undefined) wakeMs = Math.min(wakeMs, signal.dueTimeMs);
   }
-  for (const key of Object.keys(before).sort(byCodeUnit)) {
+  for (const key of known === undefined ? [] : Object.keys(before).sort(byCodeUnit)) {
     const membership = before[key];
     if (membership === undefined || strongest.has(key) || skipped.has(membership.scenario)) continue;
     memberRecovers(engine, source, membership.id);

@@ -64,13 +64,13 @@ function findSource(engine: Engine, kind: string, uid: string): Source | undefin
   return departed && { kind: 'pod', uid, object: departed };
 }
 
-/** A view of one source. It inherits the cluster's view instead of copying it: this is made for every record. */
-export function sourceView(state: ClusterState, view: ClusterView, source: Source): SourceView {
+/** A view of one source. It inherits the cluster's view instead of copying it: this is made for every record. `isUntold`: see PodView. */
+export function sourceView(state: ClusterState, view: ClusterView, source: Source, isUntold = false): SourceView {
   const events = view.eventsOf(source.uid);
   if (source.kind === 'pod') {
     const { histories, departed } = state.tables;
     const history = histories.get(source.uid) ?? departed.get(source.uid)?.history ?? NO_HISTORY;
-    return inherit(view, { pod: source.object as Pod, history, events, isGone: departed.has(source.uid) });
+    return inherit(view, { pod: source.object as Pod, history, events, isGone: departed.has(source.uid), isUntold });
   }
   if (source.kind === 'controller') return inherit(view, { controller: source.object as Workload, events });
   // Kubelets up to 1.34 file their Node Events under the node's name (signals.md §17).
@@ -87,8 +87,8 @@ export function ask(state: ClusterState, scenario: Scenario, view: SourceView, s
   if (rules.overrides.length + rules.disabled.length + rules.mutes.length === 0) return askRules(scenario, view, source.kind);
   const { namespace } = source.object.metadata;
   const target = { cluster: state.cluster.name, namespace, workload: view.workloadOf(source.object), scenario: scenario.id };
-  // The inherited property is a getter: it is shadowed by definition, since assigning to it would throw.
-  const tuned: SourceView = Object.create(view, { thresholds: { value: thresholdsFor(rules, target), enumerable: true } });
+  // The inherited property is a getter: it is shadowed by definition, since assigning to it would throw. Rulings go by the cause.
+  const tuned: SourceView = Object.create(view, { thresholds: { value: thresholdsFor(rules, target), enumerable: true }, isUntold: { value: false } });
   return askRules(scenario, tuned, source.kind).flatMap((signal) => {
     const ruled = ruling(rules, { ...target, cause: signal.cause }, streamTimeMs);
     if (ruled?.kind === 'disabled') return [];
@@ -123,13 +123,14 @@ function judge(engine: Engine, view: ClusterView, source: Source): void {
     return;
   }
   const asked = concernedBy(view, source);
+  const isUntold = !state.tables.sources.has(source.uid);
   // Most records are about such pods: no rule has anything to say, nor has any said something before.
-  if (asked.length === 0 && source.kind === 'pod' && !state.tables.sources.has(source.uid)) {
+  if (asked.length === 0 && source.kind === 'pod' && isUntold) {
     reconcile(engine, source, [], NONE);
     return;
   }
   const skipped = skipAwaiting(state, source);
-  const signals = askAll(engine, sourceView(state, view, source), source, asked, skipped);
+  const signals = askAll(engine, sourceView(state, view, source, isUntold), source, asked, skipped);
   const unexplained = withoutExplained(engine, source, signals);
   for (const held of heldByNode(state, source)) skipped.add(held);
   reconcile(engine, source, unexplained, skipped);

@@ -16,6 +16,7 @@ import type { ControllerView, PodView, Scenario, Signal } from './scenario.ts';
 import type { StartFailure } from './start-failures.ts';
 import { isNotYetCreated, startFailuresOf } from './start-failures.ts';
 import { coreOf } from './start-messages.ts';
+import { isUntold, untoldSignal } from './untold.ts';
 
 export const containerCreateFailure: Scenario = {
   id: 'container_create_failure',
@@ -104,6 +105,8 @@ function silentStart(view: PodView): readonly Signal[] {
   );
   const subject = containerSubject(view, pod, '');
   const graceMs = thresholds.initStuckMs * 2;
+  const dueTimeMs = sinceMs + graceMs;
+  if (isUntold(view, dueTimeMs)) return [untoldSignal({ scenario: 'container_create_failure', track: TRACK, subject, dueTimeMs })];
   const ground = conditionOf(pod, 'PodReadyToStartContainers')?.status ?? 'unknown';
   const volumes = (pod.spec.volumes ?? []).filter(({ projected }) => projected === undefined).map(({ name }) => name);
   return [
@@ -117,7 +120,7 @@ function silentStart(view: PodView): readonly Signal[] {
       track: TRACK,
       rank: 0,
       fact: { value: 'containers awaited', timeMs: sinceMs, says: 'its containers are not created' },
-      dueTimeMs: sinceMs + graceMs,
+      dueTimeMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
       summary: `containers of ${subjectText(subject)} are not created ${lastingText(view.nowMs, sinceMs, graceMs)}, and no Event says why`,

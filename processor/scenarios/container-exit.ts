@@ -37,7 +37,7 @@ type ExitDetail = '' | 'command_not_found' | 'permission_denied' | 'missing_file
 export const containerExit: Scenario = {
   id: 'container_exit',
   reads: ['pods', 'jobs'],
-  concerns: ({ ran, waits, named, leaving }) => (ran || waits || named) && !leaving,
+  concerns: ({ ran, backsOff, named, leaving }) => (ran || backsOff || named) && !leaving,
   pod: (view) => [
     ...podDeadline(view),
     ...storiesOf(view).flatMap((story) => exitSignal(view, story)),

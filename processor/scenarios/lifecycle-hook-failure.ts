@@ -20,7 +20,7 @@ import type { Evidence, PodView, Scenario, Signal } from './scenario.ts';
 export const lifecycleHookFailure: Scenario = {
   id: 'lifecycle_hook_failure',
   reads: ['pods'],
-  concerns: ({ waits, ran, leaving, hasPreStop }) => hasPreStop || waits || (ran && !leaving),
+  concerns: ({ ran, leaving, hasPreStop, hasPostStart }) => hasPreStop || hasPostStart || (ran && !leaving),
   pod: (view) => [
     ...storiesOf(view).flatMap((story) => postStart(view, story)),
     ...hangingPostStart(view),

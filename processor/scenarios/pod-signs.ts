@@ -23,7 +23,10 @@ export interface PodSigns {
   readonly unready: boolean;
   /** It has init containers and is not past them. */
   readonly initializes: boolean;
+  /** A container waits in CrashLoopBackOff. */
+  readonly backsOff: boolean;
   readonly hasPreStop: boolean;
+  readonly hasPostStart: boolean;
 }
 
 /**
@@ -49,18 +52,22 @@ function readSigns(pod: Pod, onNode: boolean): PodSigns {
     failed: phase === 'Failed',
     named: reason !== '',
     waits: containerStatuses.length === 0 || containerStatuses.some(waits) || initContainerStatuses.some(waits) || ephemeralContainerStatuses.some(waits),
+    backsOff: containerStatuses.some(backsOff) || initContainerStatuses.some(backsOff),
     ran: containerStatuses.some(hasEnded) || initContainerStatuses.some(hasEnded),
     unready: phase === 'Running' && !leaving && conditionOf(pod, 'Ready')?.status !== 'True',
     initializes: initContainerStatuses.length > 0 && conditionOf(pod, 'Initialized')?.status !== 'True',
     hasPreStop:
       spec.containers.some(({ lifecycle }) => lifecycle?.preStop !== undefined) ||
       (spec.initContainers ?? []).some(({ lifecycle }) => lifecycle?.preStop !== undefined),
+    hasPostStart: spec.containers.some(({ lifecycle }) => lifecycle?.postStart !== undefined),
   };
 }
 
 function waits({ state }: ContainerStatus): boolean {
   return state?.waiting !== undefined || (state?.running === undefined && state?.terminated === undefined);
 }
+
+const backsOff = ({ state }: ContainerStatus): boolean => state?.waiting?.reason === 'CrashLoopBackOff';
 
 /** Ended now or before, as far as its status says. */
 export function hasEnded({ state, lastState, restartCount }: ContainerStatus): boolean {

@@ -13,6 +13,7 @@ import { containerSubject, fieldEvidence, subjectText } from './evidence.ts';
 import { findProbeCause, hasProbe, lostReadinessMs, probeBudgetMs, probeSpec, unhealthyOf } from './probe-cause.ts';
 import { storiesOf } from './run-signal.ts';
 import type { PodView, Scenario, Signal } from './scenario.ts';
+import { isUntold, untoldSignal } from './untold.ts';
 
 /** Times of conditions and container states are whole seconds of the same clock. */
 const SLACK_MS = 2_000;
@@ -32,10 +33,12 @@ function unready(view: PodView, container: ContainerReading): readonly Signal[] 
   const { status, runningSinceMs, kind } = container;
   if (kind === 'init' || kind === 'ephemeral' || status.ready === true || runningSinceMs === undefined || status.started === false) return [];
   if (!hasProbe(container, 'Readiness', view.nowMs)) return [];
+  const subject = containerSubject(view, view.pod, container.name);
   const lostMs = lostReadinessMs(view, runningSinceMs);
+  const dueTimeMs = unreadyDueMs(view, container, runningSinceMs, lostMs);
+  if (isUntold(view, dueTimeMs)) return [untoldSignal({ scenario: 'readiness_probe_failure', track: 'ready', subject, dueTimeMs })];
   const passedBefore = lostMs !== undefined || container.past.everReady;
   const found = findProbeCause(view, container, 'Readiness', view.nowMs, !passedBefore);
-  const subject = containerSubject(view, view.pod, container.name);
   const says = found.output === '' ? '' : `: ${found.output}`;
   const sinceMs = lostMs ?? runningSinceMs;
   return [
@@ -53,7 +56,7 @@ function unready(view: PodView, container: ContainerReading): readonly Signal[] 
         timeMs: sinceMs,
         says: `container ${container.name} ${lostMs === undefined ? 'started, and is not ready' : 'is no longer ready'}`,
       },
-      dueTimeMs: unreadyDueMs(view, container, runningSinceMs, lostMs),
+      dueTimeMs,
       recoverAfterMs: view.thresholds.recoverMs,
       summary: `${subjectText(subject)} runs but ${passedBefore ? 'is no longer' : 'has never been'} ready${says}`,
       evidence: [fieldEvidence(view.pod, `${container.path}.ready`, false, sinceMs), ...found.evidence],

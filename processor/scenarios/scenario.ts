@@ -233,6 +233,8 @@ export interface PodView extends ClusterView {
   readonly events: readonly SeenEvent[];
   /** It was deleted a moment ago, and is judged for what late Events say of its end. */
   readonly isGone?: boolean;
+  /** It is in no incident, and nobody asks why: what is not due yet is told to nobody, and may be an untoldSignal. */
+  readonly isUntold?: boolean;
 }
 /** What could not create a pod, or (Deployment, CronJob) the controller of one: there is no pod to judge. */
 export interface ControllerView extends ClusterView {

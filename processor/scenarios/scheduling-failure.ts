@@ -19,6 +19,7 @@ import { familyOf, parseSchedulingMessage, rankReasons } from './scheduling-mess
 import { claimAtFault, claimEvidence, explainVerdict, isKarpenter, isScalingUp, nodesEvidence, scaleUpEvidence } from './scheduling-evidence.ts';
 import type { Verdict } from './scheduling-verdict.ts';
 import { judgeByNodes } from './scheduling-verdict.ts';
+import { isUntold, untoldSignal } from './untold.ts';
 
 export const schedulingFailure: Scenario = {
   id: 'scheduling_failure',
@@ -71,14 +72,14 @@ function unschedulableSignal(view: PodView, text: string, attempt: SeenEvent | u
   const { pod, thresholds } = view;
   const condition = conditionOf(pod, 'PodScheduled');
   const sinceMs = conditionTimeMs(condition) ?? attempt?.firstTimeMs ?? createdMs(pod);
-  const { cause, detail, confidence, why, evidence, disputed } = decide(
-    view,
-    text,
-    view.isSnapshot === true || sinceMs + thresholds.unschedulableMs <= view.nowMs,
-  );
   const scalesUp = isScalingUp(view.events);
   const graceMs = scalesUp ? thresholds.scaleUpMs : thresholds.unschedulableMs;
   const subject = containerSubject(view, pod, '');
+  const isOverdue = view.isSnapshot === true || sinceMs + thresholds.unschedulableMs <= view.nowMs;
+  if (!isOverdue && isUntold(view, sinceMs + graceMs)) {
+    return untoldSignal({ scenario: 'scheduling_failure', track: TRACK, subject, dueTimeMs: sinceMs + graceMs });
+  }
+  const { cause, detail, confidence, why, evidence, disputed } = decide(view, text, isOverdue);
   const said = condition === undefined ? [] : [fieldEvidence(pod, 'status.conditions[PodScheduled]', `${condition.reason ?? ''}: ${text}`, sinceMs)];
   const seen = condition === undefined && attempt !== undefined ? [eventEvidence(pod, attempt)] : [];
   const claim = VOLUME_CAUSES.includes(cause) ? claimAtFault(view) : undefined;
@@ -169,8 +170,10 @@ function absentSignals(view: PodView): readonly Signal[] {
   const { pod, thresholds } = view;
   if (pod.status.phase !== undefined && pod.status.phase !== 'Pending') return [];
   const subject = containerSubject(view, pod, '');
-  const scheduler = pod.spec.schedulerName ?? 'default-scheduler';
   const sinceMs = createdMs(pod);
+  const dueTimeMs = sinceMs + thresholds.unschedulableMs;
+  if (isUntold(view, dueTimeMs)) return [untoldSignal({ scenario: 'scheduling_failure', track: TRACK, subject, dueTimeMs })];
+  const scheduler = pod.spec.schedulerName ?? 'default-scheduler';
   const { why, evidence, ...found } = claimInProgress(view) ??
     missingResourceClaim(pod, scheduler) ?? {
       cause: 'scheduler_absent',
@@ -188,7 +191,7 @@ function absentSignals(view: PodView): readonly Signal[] {
       track: TRACK,
       rank: 5,
       fact: { value: 'PodScheduled absent', timeMs: sinceMs, says: 'created, and not scheduled' },
-      dueTimeMs: sinceMs + thresholds.unschedulableMs,
+      dueTimeMs,
       awaits: true,
       recoverAfterMs: thresholds.recoverMs,
       summary: `${subjectText(subject)} ${why}`,

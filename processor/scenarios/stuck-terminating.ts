@@ -9,6 +9,7 @@ import type { ContainerStatus, Node, PersistentVolumeClaim, Pod } from '../../co
 import { conditionOf, conditionTimeMs, isBound, isNodeReady, isTerminal, isUnreported, timeOf } from './conditions.ts';
 import { containerSubject, durationText, eventEvidence, fieldEvidence, nameOf, subjectText, tableEvidence } from './evidence.ts';
 import type { Confidence, Evidence, PodView, Scenario, SeenEvent, Signal } from './scenario.ts';
+import { isUntold, untoldSignal } from './untold.ts';
 
 export const stuckTerminating: Scenario = {
   id: 'stuck_terminating',
@@ -36,8 +37,10 @@ const RANKS: Readonly<Record<Hold['cause'], number>> = { node_failure: 30, final
 
 function stuckSignal(view: PodView, deletionMs: number): Signal {
   const { pod, thresholds } = view;
-  const hold = holdOf(view);
   const subject = containerSubject(view, pod, '');
+  const dueTimeMs = deletionMs + thresholds.terminatingMs;
+  if (isUntold(view, dueTimeMs)) return untoldSignal({ scenario: 'stuck_terminating', track: TRACK, subject, dueTimeMs });
+  const hold = holdOf(view);
   return {
     scenario: 'stuck_terminating',
     cause: hold.cause,
@@ -48,10 +51,10 @@ function stuckSignal(view: PodView, deletionMs: number): Signal {
     track: TRACK,
     rank: RANKS[hold.cause],
     fact: { value: 'deletionTimestamp', timeMs: deletionMs, says: 'the grace of its deletion is over' },
-    dueTimeMs: deletionMs + thresholds.terminatingMs,
+    dueTimeMs,
     awaits: true,
     recoverAfterMs: thresholds.recoverMs,
-    summary: `${nameOf(pod)}${subject.kind === 'Pod' ? '' : ` of ${subjectText(subject)}`} ${view.nowMs < deletionMs + thresholds.terminatingMs ? 'is being deleted' : 'does not go away'}: ${hold.why}`,
+    summary: `${nameOf(pod)}${subject.kind === 'Pod' ? '' : ` of ${subjectText(subject)}`} ${view.nowMs < dueTimeMs ? 'is being deleted' : 'does not go away'}: ${hold.why}`,
     evidence: [fieldEvidence(pod, 'metadata.deletionTimestamp', pod.metadata.deletionTimestamp ?? '', deletionMs), ...hold.evidence],
     shared: { ...(hold.cause === 'node_failure' && { node: pod.spec.nodeName ?? '' }), ...(hold.claim !== undefined && { claim: hold.claim }) },
   };

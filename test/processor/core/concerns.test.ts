@@ -1,4 +1,7 @@
-/** Of a pod only the rules are asked that what it shows may concern (Scenario.concerns): everything else would have said nothing. */
+/**
+ * Of a pod only the rules are asked that what it shows may concern (Scenario.concerns): everything else would have said nothing. And what
+ * they say is put into words only where somebody hears it (PodView.isUntold).
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -10,21 +13,23 @@ import { createClusterState } from '../../../processor/core/state.ts';
 import { step } from '../../../processor/core/step.ts';
 import { SCENARIOS } from '../../../processor/scenarios/index.ts';
 import { signsOf } from '../../../processor/scenarios/pod-signs.ts';
-import type { Scenario, SeenEvent } from '../../../processor/scenarios/scenario.ts';
+import type { PodView, SeenEvent, Signal } from '../../../processor/scenarios/scenario.ts';
 import { cutRecording, interleave } from '../../helpers/cuts.ts';
 import { encodeLines } from '../../helpers/goldens.ts';
 import { recordedLines, recordingPaths } from '../../helpers/recorded.ts';
 import { at, atMs, node, object, pod, podView, seenEvent } from '../../helpers/view.ts';
 
-/** Runs with every rule asked about every pod. */
+/** Runs with every rule asked about every pod, and told everything. */
 function askingAll<T>(run: () => T): T {
-  const concerns = SCENARIOS.map((scenario) => scenario.concerns);
-  const writable = SCENARIOS as { -readonly [K in keyof Scenario]: Scenario[K] }[];
-  for (const scenario of writable) scenario.concerns = () => true;
+  const before = SCENARIOS.map((scenario) => ({ ...scenario }));
+  for (const scenario of SCENARIOS) {
+    const { pod: rule } = scenario;
+    Object.assign(scenario, { concerns: () => true, ...(rule && { pod: (view: PodView) => rule(Object.create(view, { isUntold: { value: false } })) }) });
+  }
   try {
     return run();
   } finally {
-    for (const [index, scenario] of writable.entries()) scenario.concerns = concerns[index] as Scenario['concerns'];
+    for (const [index, scenario] of SCENARIOS.entries()) Object.assign(scenario, before[index]);
   }
 }
 
@@ -188,6 +193,37 @@ test('a rule that is not asked has nothing to say', () => {
   });
   fc.assert(property, { numRuns: 3_000 });
   for (const [id, times] of unheard) assert.ok(times > 0, `${id} was always asked`);
+});
+
+const waiting = (why: string): ContainerStatus => ({ name: 'app', ready: false, restartCount: 0, state: { waiting: { reason: why } } }) as ContainerStatus;
+
+/** Of a signal what the engine goes by before it is due. */
+const timesOf = (signals: readonly Signal[]): readonly unknown[] =>
+  signals.map(({ scenario, track, subject, dueTimeMs, recheckTimeMs }) => ({ scenario, track, subject, dueTimeMs, recheckTimeMs }));
+
+test('what is untold is as due as what is told, and what is due is told', () => {
+  const untold = new Set<string>();
+  const property = fc.property(anyPod, events, fc.boolean(), (any, about, inSync) => {
+    const view = podView(any, { objects: [node()], events: about, notInSync: inSync ? [] : ['nodes', 'events'] });
+    for (const { id, pod: rule } of SCENARIOS) {
+      const whole = rule?.(view) ?? [];
+      const spared = rule?.(Object.create(view, { isUntold: { value: true } })) ?? [];
+      assert.deepEqual(timesOf(spared), timesOf(whole), id);
+      const isDue = ({ dueTimeMs }: Signal): boolean => dueTimeMs === undefined || dueTimeMs <= view.nowMs;
+      assert.deepEqual(spared.filter(isDue), whole.filter(isDue), id);
+      if (spared.some(({ summary }) => summary === '')) untold.add(id);
+    }
+  });
+  const unplaced = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes are available', lastTransitionTime: at(-5) };
+  const waits = pod({ spec: { nodeName: '' }, status: { phase: 'Pending', conditions: [unplaced] } as Partial<Pod['status']> });
+  const started = { phase: 'Pending', startTime: at(-5), containerStatuses: [waiting('ContainerCreating')] } as Partial<Pod['status']>;
+  const starts = pod({ spec: { nodeName: 'node-a' }, status: started });
+  const readinessProbe = { httpGet: { port: 80 } };
+  const unready = pod({ container: { readinessProbe }, app: { ready: false, started: true, state: { running: { startedAt: at(-5) } } } });
+  const leaves = pod({ metadata: { deletionTimestamp: at(-5) } });
+  const examples: [Pod, SeenEvent[], boolean][] = [waits, starts, unready, leaves].map((each) => [each, [], true]);
+  fc.assert(property, { numRuns: 2_000, examples });
+  assert.deepEqual([...untold].sort(), ['container_create_failure', 'readiness_probe_failure', 'scheduling_failure', 'stuck_terminating']);
 });
 
 test('an object with wrong types has no signs, so that every rule is asked', () => {
