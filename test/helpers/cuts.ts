@@ -60,7 +60,9 @@ function follow(line: RecordingLine, table: Map<string, RawObject>, versions: Ma
     return;
   }
   const object = line.object as RawObject;
-  if (line.type === 'BOOKMARK' || WATCH.has(line.type)) versions.set(line.resource, object.metadata.resourceVersion);
+  // Recordings that were trimmed have bookmarks that say nothing.
+  const { resourceVersion } = (line.object as Partial<RawObject>).metadata ?? {};
+  if (resourceVersion !== undefined && (line.type === 'BOOKMARK' || WATCH.has(line.type))) versions.set(line.resource, resourceVersion);
   if (line.type === 'DELETED') table.delete(object.metadata.uid);
   else if (WATCH.has(line.type)) table.set(object.metadata.uid, object);
 }
