@@ -206,6 +206,9 @@ const ORDER: readonly string[] = [
   'runtime_error',
 ];
 
+/** A kubelet that is a moment behind the API server has caught up by then. */
+const MOMENT_MS = 60_000;
+
 function readEvent(view: PodView, event: SeenEvent): StartFailure | undefined {
   const text = event.note.replace(/^\(combined from similar events\): /, '');
   const base = { container: '', text, sinceMs: event.firstTimeMs, evidence: [eventEvidence(view.pod, event)], volume: volumeNameOf(text) };
@@ -216,7 +219,8 @@ function readEvent(view: PodView, event: SeenEvent): StartFailure | undefined {
     return { ...base, ...classifyStartError('container', text), specific: event.reason === 'FailedPrepareDynamicResources' };
   if (event.reason === 'Failed' && /making pod data dir/i.test(text)) return { ...base, scenario: 'dependency_error', cause: 'mount_failed', specific: true };
   if (!VOLUME_REASONS.includes(event.reason) || isAttachedSince(view, event, base.volume)) return undefined;
-  const meaning = classifyVolumeError(event.reason, text);
+  const goesOn = event.lastTimeMs - event.firstTimeMs >= MOMENT_MS;
+  const meaning = classifyVolumeError(event.reason, text) ?? (goesOn ? { cause: 'mount_failed' as const, specific: false } : undefined);
   return meaning === undefined ? undefined : { ...base, scenario: scenarioOf(meaning.cause), cause: meaning.cause, specific: meaning.specific };
 }
 

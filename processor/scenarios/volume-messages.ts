@@ -83,16 +83,18 @@ const ATTACH =
   /attachvolume|multi-attach|waitforattach|already (?:exclusively )?attached|external-attacher|failed to attach|attach(?:ment|ing)? .{0,80}(?:fail|error|timed out|limit|deleted|in progress)|volumeinuse|attachment limit|(?:not|n't)(?: been)?(?: yet)? attached|failed to (?:get|find) attachment|volumeattachments?\b/i;
 const SUMMARY = /^(?:unable to (?:attach or )?mount volumes|timeout expired waiting for volumes)/i;
 /** A pod being deleted, or a kubelet that is a moment behind, asks for objects it has not registered: signals.md §4 and §21. */
-const NOISE = /object "[^"]*"\/"[^"]*" not registered|failed to sync (?:configmap|secret) cache/i;
+const NOISE =
+  /object "[^"]*"\/"[^"]*" not registered|(?:failed to sync (?:configmap|secret)|couldn't propagate object) cache(?:: timed out waiting for the condition)?/gi;
 
 /** A quota or a request rate of a cloud is used up: its API answers 403 as it does to strangers, but nothing is denied. */
 const LIMIT = /limit ?exceeded|exceeded limit|rate ?limit|throttl|\bmax(?:imum)? number of|per-\w+ limit|reach(?:ed|es)? its limit/i;
 
-/** undefined: the text means nothing by itself. Total: any other text is a failed attachment or mount. */
+/** undefined: the text means nothing by itself, unless it goes on. Total: any other text is a failed attachment or mount. */
 export function classifyVolumeError(reason: string, text: string): VolumeMeaning | undefined {
-  if (NOISE.test(text)) return undefined;
   const specific = !SUMMARY.test(text);
-  const answer = withoutNames(text);
+  const whole = withoutNames(text);
+  const answer = whole.replace(NOISE, '');
+  if (answer !== whole && !/\w/.test(answer)) return undefined;
   const known = LIMIT.test(answer) ? undefined : MEANINGS.find(({ pattern }) => pattern.test(answer));
   if (known !== undefined) return { cause: known.cause, specific: specific || known.cause !== 'mount_failed' };
   return {

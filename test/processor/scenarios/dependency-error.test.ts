@@ -27,6 +27,7 @@ const SUMMARY = podEvent(
   'Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[]: timed out waiting for the condition',
   { last: -2 },
 );
+const UNREGISTERED = 'MountVolume.SetUp failed for volume "kube-api-access-4" : object "shop"/"kube-root-ca.crt" not registered';
 const SANDBOX = podEvent(
   'FailedCreatePodSandBox',
   'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "a": plugin type="calico" failed (add)',
@@ -141,8 +142,14 @@ const cases: readonly Case[] = [
   {
     name: 'nothing for objects that are not registered yet',
     pod: starting(),
-    events: [podEvent('FailedMount', 'MountVolume.SetUp failed for volume "kube-api-access-4" : object "shop"/"kube-root-ca.crt" not registered')],
+    events: [podEvent('FailedMount', UNREGISTERED, { first: -64 })],
     says: [],
+  },
+  {
+    name: 'a kubelet that does not come to know the objects of its pod within a minute',
+    pod: starting(),
+    events: [podEvent('FailedMount', UNREGISTERED, { first: -65 })],
+    says: ['dependency_error/mount_failed'],
   },
   { name: 'nothing for a pod that is being deleted', pod: starting({ metadata: { deletionTimestamp: at(10) } }), events: [MOUNT], says: [] },
   { name: 'nothing for a pod that is not bound', pod: starting({ spec: { nodeName: undefined } }), events: [MOUNT], says: [] },

@@ -40,6 +40,10 @@ const cases: readonly Case[] = [
   },
   { text: 'MountVolume.SetUp failed for volume "kube-api-access-4kq" : object "shop"/"kube-root-ca.crt" not registered', cause: undefined },
   { text: 'MountVolume.SetUp failed for volume "cfg" : failed to sync configmap cache: timed out waiting for the condition', cause: undefined },
+  {
+    text: 'MountVolume.SetUp failed for volume "kube-api-access-4kq" : [failed to fetch token: Post "https://10.0.0.1/token": net/http: TLS handshake timeout, failed to sync configmap cache: timed out waiting for the condition]',
+    cause: 'mount_failed',
+  },
   // Volumes that are not there.
   { text: 'MountVolume.SetUp failed for volume "data" : persistentvolumeclaim "nonexistent-dataset" not found', cause: 'missing_volume' },
   {
