@@ -32,13 +32,14 @@ const PAGE_RETRIES = 5;
 export async function takeSnapshot(target: Target, options: Parameters<Session['begin']>[1], deps: SnapshotDeps, signal: AbortSignal): Promise<Snapshot> {
   let session: Session | undefined;
   let version = '';
-  let continueToken = '';
   let listed = 0;
+  let next = fetchPage({ ...target, continueToken: '' }, deps, signal);
+  let goesOn = false;
   do {
-    const page = await fetchPage({ ...target, continueToken }, deps, signal);
+    const page = await next;
     if (signal.aborted) return { ok: false, session, failure: undefined };
     if (!page.ok) return { ok: false, session, failure: page.failure };
-    const { resourceVersion, items } = page.value;
+    const { resourceVersion, continueToken, items } = page.value;
     if (session === undefined) {
       session = deps.openSession();
       version = resourceVersion;
@@ -46,21 +47,29 @@ export async function takeSnapshot(target: Target, options: Parameters<Session['
     } else if (resourceVersion !== version) {
       return { ok: false, session, failure: { kind: 'bad_response', message: `list of ${target.resource} went on at another resourceVersion` } };
     }
+    // Asked for before this page is worked through: meanwhile the server prepares it and the connection brings it.
+    goesOn = continueToken !== '';
+    if (goesOn) next = fetchPage({ ...target, continueToken }, deps, signal);
+    next.catch(() => {}); // of a bug: it is heard of when it is awaited
     try {
       listed += await listItems(session, items, deps, signal);
     } catch (error) {
       if (!(error instanceof BadPageError)) throw error;
+      await next; // or it would still be under way when the next list begins
       return { ok: false, session, failure: { kind: 'bad_response', message: `list of ${target.resource} is ${error.message}` } };
     }
     if (signal.aborted) return { ok: false, session, failure: undefined };
-    continueToken = page.value.continueToken;
-  } while (continueToken !== '');
+  } while (goesOn);
   session.end();
   return { ok: true, session, resourceVersion: version, listed };
 }
 
 /** A first page that fails is the caller's to retry; a later one is asked for again here, with the same token. */
-async function fetchPage(request: Parameters<ApiClient['list']>[0], { api, backoff, random }: SnapshotDeps, signal: AbortSignal) {
+async function fetchPage(
+  request: Parameters<ApiClient['list']>[0],
+  { api, backoff, random }: SnapshotDeps,
+  signal: AbortSignal,
+): ReturnType<ApiClient['list']> {
   for (let attempt = 1; ; attempt += 1) {
     const page = await api.list(request, signal);
     if (page.ok || request.continueToken === '' || attempt > PAGE_RETRIES || !isTransient(page.failure) || signal.aborted) return page;
