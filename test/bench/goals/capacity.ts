@@ -1,7 +1,5 @@
-/** Capacity (not in the list of goals): a report of a cluster at Kubernetes' limits, and what sampling costs the processor. */
+/** Capacity (not in the list of goals): a report and a pre-check of a cluster at Kubernetes' limits, and the upkeep of a pod. */
 import assert from 'node:assert/strict';
-import { decodeChangeRecord } from '../../../collector/change-record.ts';
-import type { Node, Pod } from '../../../collector/objects.ts';
 import { createCapacityState } from '../../../processor/capacity/capacity-state.ts';
 import { readManifests } from '../../../processor/capacity/manifest.ts';
 import { type PrecheckReport, precheckSteps } from '../../../processor/capacity/precheck.ts';
@@ -9,53 +7,13 @@ import { type PoolReport, reportSteps } from '../../../processor/capacity/report
 import type { SchedulingCluster } from '../../../processor/capacity/scheduling-state.ts';
 import { buildShape } from '../../../processor/capacity/shape.ts';
 import type { Steps } from '../../../processor/capacity/steps.ts';
-import { createClusterState } from '../../../processor/core/state.ts';
-import { step } from '../../../processor/core/step.ts';
-import { type Cluster, HEALTHY, recordedClusters } from '../fleet.ts';
+import { buildNode, buildPod } from '../crowd.ts';
 import type { Goal } from '../goal.ts';
-import { cost, cpuSeconds, PAIRS, ratioOf, summarize } from '../measure.ts';
+import { cost, cpuSeconds, PAIRS, summarize } from '../measure.ts';
 
 const NODES = 5_000;
 const PODS = 150_000;
 const SHAPES = 50;
-const POOLS = 5;
-
-function buildNode(index: number): Node {
-  const labels = { 'kubernetes.io/hostname': `n${index}`, 'karpenter.sh/nodepool': `pool-${index % POOLS}`, 'topology.kubernetes.io/zone': `z${index % 3}` };
-  return {
-    kind: 'Node',
-    apiVersion: 'v1',
-    metadata: { name: `n${String(index).padStart(5, '0')}`, namespace: '', uid: `node-${index}`, resourceVersion: '1', labels },
-    spec: {},
-    status: { allocatable: { cpu: '32', memory: '128Gi', pods: '110', 'ephemeral-storage': '100Gi' }, conditions: [{ type: 'Ready', status: 'True' }] },
-  };
-}
-
-function buildPod(index: number): Pod {
-  const workload = index % 2_500;
-  const requests = { cpu: `${100 + (workload % 23) * 70}m`, memory: `${256 + (workload % 17) * 150}Mi` };
-  const antiAffinity = {
-    requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: `w${workload}` } } }],
-  };
-  return {
-    kind: 'Pod',
-    apiVersion: 'v1',
-    metadata: {
-      name: `w${workload}-${index}`,
-      namespace: `ns-${workload % 100}`,
-      uid: `pod-${index}`,
-      resourceVersion: '1',
-      labels: { app: `w${workload}` },
-      ownerReferences: [{ kind: 'ReplicaSet', name: `w${workload}`, uid: `rs-${workload}`, controller: true }],
-    },
-    spec: {
-      nodeName: `n${String((index * 7) % NODES).padStart(5, '0')}`,
-      containers: [{ name: 'app', image: 'registry.example/app:1', resources: { requests } }],
-      ...(workload % 10 === 0 ? { affinity: { podAntiAffinity: antiAffinity } } : {}),
-    },
-    status: { phase: 'Running' },
-  };
-}
 
 const SHAPES_BUILT = Array.from({ length: SHAPES / 2 }, (_, index) => {
   const built = buildShape({ request: { cpu: String(1 + index), memory: `${2 + 3 * index}Gi` } });
@@ -65,7 +23,7 @@ const SHAPES_BUILT = Array.from({ length: SHAPES / 2 }, (_, index) => {
 
 function largeCluster() {
   const nodes = Array.from({ length: NODES }, (_, index) => buildNode(index));
-  const pods = Array.from({ length: PODS }, (_, index) => buildPod(index));
+  const pods = Array.from({ length: PODS }, (_, index) => buildPod(index, PODS, NODES));
   const cluster: SchedulingCluster = {
     nodes: () => nodes,
     pods: () => pods,
@@ -118,23 +76,6 @@ function precheck({ cluster }: ReturnType<typeof largeCluster>): Taken<PrecheckR
   return take(precheckSteps(manifests, cluster));
 }
 
-function processAll(clusters: readonly Cluster[], withSamples: boolean): number {
-  let samples = 0;
-  for (const { records, bytes } of clusters) {
-    const first = records[0];
-    if (first === undefined) continue;
-    const state = createClusterState(first.cluster, 1);
-    for (const value of bytes) {
-      const decoded = decodeChangeRecord(value);
-      assert.ok(decoded.ok);
-      for (const { table } of step(state, decoded.record)) if (table === 'capacity_samples') samples += 1;
-      if (!withSamples) state.timers.cancel('capacity/sample');
-    }
-  }
-  return samples;
-}
-
-const COPIES = 10;
 const UPKEEP_CHANGES = 100_000;
 
 export const capacity: Goal = {
@@ -153,13 +94,13 @@ export const capacity: Goal = {
     const upkeep = await cost(() => {
       for (const pod of large.pods.slice(0, UPKEEP_CHANGES)) large.capacity.setPod({ ...pod, status: { phase: 'Running', startTime: 'x' } });
     });
-    const healthy = recordedClusters(HEALTHY, COPIES);
-    const samples = processAll(healthy, true);
-    assert.ok(samples > 0 && processAll(healthy, false) === 0);
-    const sampled = await ratioOf(
-      () => cost(() => processAll(healthy, false)),
-      () => cost(() => processAll(healthy, true)),
-    );
+    const comingAndGoing = await cost(() => {
+      for (let index = 0; index < UPKEEP_CHANGES; index += 1) {
+        const pod = buildPod(PODS + index, PODS, NODES);
+        large.capacity.setPod(pod);
+        large.capacity.removePod(pod.metadata.uid);
+      }
+    });
     const name = `${NODES} nodes, ${PODS} pods, ${SHAPES} shapes`;
     return {
       figures: [
@@ -168,10 +109,10 @@ export const capacity: Goal = {
         { what: 'its longest step', value: summarize([first, ...again].map(({ longest }) => longest * 1_000)), target: { below: 50 }, unit: ' ms' },
         { what: 'a pre-check of the same cluster, two workloads', value: summarize(asked.map(({ seconds }) => seconds)), unit: ' s' },
         { what: 'its longest step', value: summarize(asked.map(({ longest }) => longest * 1_000)), target: { below: 50 }, unit: ' ms' },
-        { what: 'upkeep for a changed pod', value: summarize([(upkeep / UPKEEP_CHANGES) * 1_000_000]), target: { below: 10 }, unit: ' µs' },
-        { what: 'processor records/s with a sample every minute over none, healthy rollouts', value: sampled, target: { above: 0.9 } },
+        { what: 'upkeep for a pod that comes and goes', value: summarize([(comingAndGoing / UPKEEP_CHANGES) * 1_000_000]), target: { below: 20 }, unit: ' µs' },
+        { what: 'upkeep for a changed status of a pod', value: summarize([(upkeep / UPKEEP_CHANGES) * 1_000_000]), target: { below: 10 }, unit: ' µs' },
       ],
-      checked: `every report the same, K ≤ K* and phi within 0 and 1 for all ${shapes.length} shapes of pools; ${samples} rows of samples, and none without`,
+      checked: `every report the same, K ≤ K* and phi within 0 and 1 for all ${shapes.length} shapes of pools`,
       scaled: 'not scaled; CPU time instead of time',
       profiled: () => report(large),
     };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { ClusterRef } from '../../../collector/change-record.ts';
+import type { ClusterState } from '../../../processor/core/state.ts';
 import { createClusterState } from '../../../processor/core/state.ts';
 import { step } from '../../../processor/core/step.ts';
 import { createRecordDecoder } from '../../../processor/record-decoder.ts';
@@ -13,7 +14,7 @@ import type { Figure, Goal } from '../goal.ts';
 import { cost, ratioOf } from '../measure.ts';
 
 /** Change records as a partition holds them. */
-interface Log {
+export interface Log {
   readonly what: string;
   readonly clusters: readonly ClusterRef[];
   readonly entries: readonly { readonly cluster: number; readonly bytes: Buffer }[];
@@ -48,27 +49,28 @@ function fleet(): Log {
 }
 
 /** The targets hold for the first two; the last is the worst that can come, and nobody's cluster. */
-const createLogs = (): readonly [Log, Log, Log] => [
+export const createLogs = (): readonly [Log, Log, Log] => [
   logOf('healthy rollouts', recordedClusters(HEALTHY, COPIES), 1),
   fleet(),
   logOf('nothing but failures', recordedClusters(FAILING), 2),
 ];
 
-const parseAll =
+export const parseAll =
   ({ entries, times }: Log) =>
   (): Promise<number> =>
     cost(() => {
       for (let time = 0; time < times; time += 1) for (const { bytes } of entries) JSON.parse(bytes.toString());
     });
 
-/** Decodes, applies and encodes every record; hands each row to `each`. */
-function processAll({ clusters, entries }: Log, each: (row: string) => void = () => {}): void {
+/** Decodes, applies and encodes every record; hands each row to `each`, and the state to `beforeEach` before a record is applied. */
+export function processAll({ clusters, entries }: Log, each: (row: string) => void = () => {}, beforeEach?: (state: ClusterState) => void): void {
   const decode = createRecordDecoder();
   const states = clusters.map((cluster) => createClusterState(cluster, 1));
   for (const { cluster, bytes } of entries) {
     const decoded = decode(bytes);
     const state = states[cluster];
     if (!decoded.ok || state === undefined) throw new Error(decoded.ok ? `no cluster ${cluster}` : decoded.reason);
+    beforeEach?.(state);
     for (const { table, row, version } of step(state, decoded.record)) each(encodeRow(table, row as never, version));
   }
 }
@@ -84,7 +86,7 @@ const process = (log: Log) => (): Promise<number> =>
  */
 const WARM_RECORDS = 150_000;
 
-function warmUp(log: Log): void {
+export function warmUp(log: Log): void {
   for (let done = 0; done < WARM_RECORDS; done += log.entries.length) processAll(log);
 }
 
