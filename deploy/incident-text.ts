@@ -102,7 +102,7 @@ function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
     `Cause     ${incident.scenario}/${causeOf(incident)}: ${notes}`,
     `Subject   ${subjectOf(incident)} in cluster ${incident.cluster}`,
     `State     ${stateOf(incident)}; opened ${openedTime}, ${resolvedTime === null ? `${age} ago` : `resolved ${resolvedTime}, after ${age}`}`,
-    ...(impact === null ? [] : [`Impact    ${impactOf(impact)}`]),
+    ...(impact === null ? [] : [`Impact    ${impactOf(impact, incident.podCount)}`]),
     `Change    ${text === undefined ? 'none found just before' : `${text}, ${formatDuration((secondsBefore ?? 0) * 1_000)} before (${sure})`}`,
     ...(supersededBy === null ? [] : [`Because   of incident ${supersededBy}`]),
     ...(parent === null ? [] : [`Part of   incident ${parent}`]),
@@ -110,9 +110,10 @@ function headLines(incident: IncidentDetailJson, nowMs: number): string[] {
   ];
 }
 
-/** A bare pod has no replicas. */
-function impactOf({ affected, ready, desired }: NonNullable<IncidentDetailJson['impact']>): string {
-  return `${affected} ${affected === 1 ? 'pod' : 'pods'} affected${desired === 0 ? '' : `, ${ready} of ${desired} ready`}`;
+/** A bare pod has no replicas; what cannot create its pods, or a parent's children, are workloads. */
+function impactOf({ affected, ready, desired }: NonNullable<IncidentDetailJson['impact']>, pods: number): string {
+  const what = pods === 0 ? 'workload' : 'pod';
+  return `${affected} ${affected === 1 ? what : `${what}s`} affected${desired === 0 ? '' : `, ${ready} of ${desired} ready`}`;
 }
 
 const COUNTED_IN_TEXT = new Set(['member', 'rest']);

@@ -26,7 +26,7 @@ import { countOn } from './run-clock.ts';
 import { sameJson } from './same-json.ts';
 import type { ClusterState } from './state.ts';
 import { rowVersion } from './state.ts';
-import { ownerIsSilent } from './unlisted-owners.ts';
+import { ownerIsSilent, ownersGone } from './unlisted-owners.ts';
 import { viewOf } from './view.ts';
 
 /**
@@ -137,6 +137,7 @@ function applyObjects(engine: Engine, applied: Applied, type: ChangeRecord['type
     sourceGone(engine, { kind, uid: object.metadata.uid, object });
     if (kind === 'pod') leaveNode(engine, object as Pod);
     subjectGone(engine, object);
+    if (resource === 'namespaces') ownersGone(engine, object.metadata.name);
   }
   const listed = type === 'SNAPSHOT_BEGIN' || type === 'SNAPSHOT_END';
   if (applied.lost !== '' || listed) regain(engine, applied.lost);

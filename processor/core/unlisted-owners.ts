@@ -9,6 +9,7 @@ import type { Engine } from './incidents.ts';
 import { reconcile, sourceGone } from './incidents.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
+import { byCodeUnit } from './tables.ts';
 import { resourceOfKind } from './workload.ts';
 
 /** Takes note of an owner that an Event names, and of what later Events say of it. */
@@ -41,6 +42,18 @@ export function ownerIsSilent(engine: Engine, uid: string): void {
   const source = { kind: 'controller', uid, object: owner } as const;
   if (state.indexes.podsByOwner.get(uid).length > 0) reconcile(engine, source, [], new Set());
   else sourceGone(engine, source, 'has no pods and is not refused any more: it is gone, or wants none');
+}
+
+/** A namespace takes everything in it along. */
+export function ownersGone(engine: Engine, namespace: string): void {
+  const { unlisted } = engine.state.tables;
+  for (const uid of [...unlisted.keys()].sort(byCodeUnit)) {
+    const owner = unlisted.get(uid);
+    if (owner?.metadata.namespace !== namespace) continue;
+    unlisted.delete(uid);
+    engine.state.timers.cancel(`silent/${uid}`);
+    sourceGone(engine, { kind: 'controller', uid, object: owner }, 'is gone with its namespace');
+  }
 }
 
 /** Objects of this kind are in the tables, or will be. */

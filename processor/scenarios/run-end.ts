@@ -69,7 +69,9 @@ function isWanted(view: PodView, container: ContainerReading, run: FinishedRun):
   const { metadata, status } = view.pod;
   if (metadata.deletionTimestamp !== undefined || run.reason === 'RestartingAllContainers') return true;
   if ((status.reason ?? '') !== '' && status.reason !== 'DeadlineExceeded') return true;
-  const asked = /definition changed|resize requires restart|^Stopping container/;
+  // Of a pod that restarts nothing a failed probe ends everything, and that is all the kubelet says of it.
+  const isStopped = container.restartPolicy !== 'Never' || killedAfterFailures(view, container, run) === undefined;
+  const asked = isStopped ? /definition changed|resize requires restart|^Stopping container/ : /definition changed|resize requires restart/;
   const grace = graceMs(view, undefined);
   if (container.events.some((event) => event.reason === 'Killing' && asked.test(event.note) && isNear(event, run, grace))) return true;
   // The sandbox under it was replaced, as after a reboot of the node: nothing that the container did.

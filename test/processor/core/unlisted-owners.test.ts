@@ -153,3 +153,23 @@ test('a restart at any record changes nothing of the story', () => {
   assert.deepEqual(told(driver)[0]?.slice(3), ['resolved', 'recovered']);
   assert.deepEqual(rowsOf(driver.records, true), rowsOf(driver.records, false));
 });
+
+test('an owner is gone with its namespace', () => {
+  const namespace: RawObject = { kind: 'Namespace', apiVersion: 'v1', metadata: { name: 'shop', namespace: '', uid: 'uid-ns' }, spec: {}, status: {} };
+  const driver = createDriver();
+  driver.begin({ pods: [], events: [], nodes: [], replicasets: [], namespaces: [namespace] });
+  driver.advance(10);
+  driver.change('ADDED', 'events', byController(driver, 1, 5));
+  driver.change('MODIFIED', 'events', byController(driver, 2, 15));
+  driver.advance(10);
+  assert.deepEqual(
+    told(driver).map(([, , , state]) => state),
+    ['open'],
+  );
+  driver.change('DELETED', 'namespaces', namespace);
+  driver.advance(5);
+  assert.deepEqual(
+    told(driver).map(([, , , state]) => state),
+    ['resolved'],
+  );
+});
