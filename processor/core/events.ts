@@ -77,7 +77,7 @@ export function sweepEvents(state: ClusterState, previousMs: number): void {
   const turn = Math.floor(nowMs / SWEEP_EVERY_MS);
   if (turn === Math.floor(previousMs / SWEEP_EVERY_MS)) return;
   const { events } = state.tables;
-  for (const key of events.keys()) {
+  for (const key of events.unsortedKeys()) {
     if (hashKey(key) % SWEEP_TURNS !== turn % SWEEP_TURNS) continue;
     const list = events.get(key) ?? [];
     const kept = list.filter((e) => nowMs - e.lastTimeMs <= KEPT_MS);
