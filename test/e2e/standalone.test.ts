@@ -49,7 +49,7 @@ test('without a kube context it says so and plays the demo, shows incidents, and
   const listed = await runCli(['incidents', '--url', url]);
   assert.equal(listed.code, 0, listed.stderr);
   assert.match(listed.stdout, /^ID +AGE +CLUSTER +STATE +SCENARIO/);
-  const id = /^([0-9a-f]{12}) /m.exec(listed.stdout)?.[1] ?? '';
+  const id = /^([0-9a-f]{12}) .* Pod\//m.exec(listed.stdout)?.[1] ?? ''; // one that has members, whichever is the newest
   const shown = await runCli(['incident', id, '--url', url]);
   assert.equal(shown.code, 0, shown.stderr);
   for (const section of ['Cause', 'What to do', 'Timeline', 'Evidence', 'Pods']) assert.match(shown.stdout, new RegExp(`^${section}`, 'm'));
