@@ -265,6 +265,50 @@ function otherVersions(pod: Pod): readonly Pod[] {
   ];
 }
 
+/** Versions of a node that differ in one thing. */
+function otherNodes(each: Node): readonly Node[] {
+  return [
+    { ...each, metadata: { ...each.metadata, labels: { ...each.metadata.labels, 'kubernetes.io/hostname': 'shared', zone: 'z' } } },
+    { ...each, spec: { ...each.spec, unschedulable: true } },
+    { ...each, status: { ...each.status, allocatable: { cpu: '1', memory: '1Gi', pods: '10' } } },
+  ];
+}
+
+test('whatever changes on the way, a state kept up to date reports after every change as one built afresh', () => {
+  const change = fc.record({ isNode: fc.boolean(), which: fc.nat(), version: fc.nat(12) });
+  fc.assert(
+    fc.property(clusterArb, fc.array(change, { maxLength: 12 }), (drawn, changes) => {
+      const [nodes, pods] = [new Map(drawn.nodes.map((each) => [each.metadata.name, each])), new Map(drawn.pods.map((each) => [each.metadata.uid, each]))];
+      const capacity = createCapacityState(clusterOf(drawn));
+      const report = (state: ReturnType<typeof stateOf>) => reportCapacity(state, { shapes, requestedShapes: 3, poolLabels: ['zone'] });
+      capacity.sync(
+        () => nodes.values(),
+        () => pods.values(),
+      );
+      for (const { isNode, which, version } of changes) {
+        if (isNode) {
+          const each = drawn.nodes[which % drawn.nodes.length]!;
+          const next = [each, ...otherNodes(each)][version];
+          if (next === undefined) nodes.delete(each.metadata.name);
+          else nodes.set(each.metadata.name, next);
+        } else if (drawn.pods.length > 0) {
+          const each = drawn.pods[which % drawn.pods.length]!;
+          const next = [each, ...otherVersions(each)][version];
+          if (next === undefined) pods.delete(each.metadata.uid);
+          else pods.set(each.metadata.uid, next);
+        }
+        capacity.sync(
+          () => nodes.values(),
+          () => pods.values(),
+        );
+        // Copies: what is kept with an object must not answer for both.
+        assert.deepEqual(report(capacity.scheduling()), report(stateOf(structuredClone({ nodes: [...nodes.values()], pods: [...pods.values()] }))));
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
 function detoursOf(capacity: ReturnType<typeof createCapacityState>, { nodes, pods }: Drawn, choice: number): readonly (() => void)[] {
   const [aNode, aPod] = [nodes[choice % nodes.length]!, pods[choice % Math.max(1, pods.length)]];
   const smaller = { ...aNode, status: { ...aNode.status, allocatable: { cpu: '1' } }, metadata: { ...aNode.metadata, labels: { zone: 'z' } } };
