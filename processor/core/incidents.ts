@@ -7,7 +7,7 @@ import type { KubeObject, Pod } from '../../collector/objects.ts';
 import { entryOf } from '../catalogue/advice.ts';
 import type { ScenarioId, Signal } from '../scenarios/scenario.ts';
 import { suspectedChange } from './changes.ts';
-import { isAwaited } from './coverage.ts';
+import { inSync, isAwaited } from './coverage.ts';
 import type { Emitter } from './emit.ts';
 import type { Incident, Member, Resolution } from './incident.ts';
 import { flagsAfter, forgetOpened, incidentId, incidentKey, incidentRow, nextIncidentId, saysTheSame, severityOf, trimEvidence } from './incident.ts';
@@ -321,7 +321,7 @@ const SUBJECT_TABLES: Readonly<Record<string, 'pods' | 'nodes' | 'resourcequotas
 function isSubjectGone(state: ClusterState, incident: Incident): boolean {
   const { kind, namespace, name } = incident.subject;
   const resource = SUBJECT_TABLES[kind] ?? resourceOfKind(kind);
-  if (resource === undefined || isAwaited(state, resource)) return false;
+  if (resource === undefined || isAwaited(state, resource) || (inSync(state, 'pods') && !inSync(state, resource))) return false;
   return state.indexes.byName[resource].get(nameKey(namespace, name)).length === 0;
 }
 

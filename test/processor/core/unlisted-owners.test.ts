@@ -170,6 +170,7 @@ test('an owner is gone with its namespace', () => {
   driver.advance(5);
   assert.deepEqual(
     told(driver).map(([, , , state]) => state),
-    ['resolved'],
+    ['recovering'],
+    'nobody lists quotas here, so that its absence says nothing',
   );
 });
