@@ -253,7 +253,7 @@ test('a state kept up to date, in any order and with detours, answers as one bui
 /** Versions that differ in one thing alone, most of them with the spec of the pod itself. */
 function otherVersions(pod: Pod): readonly Pod[] {
   const { metadata, status } = pod;
-  const resized = [{ name: 'c', resources: { requests: { cpu: '7' } }, allocatedResources: { cpu: '7' } }] as unknown as Pod['status']['containerStatuses'];
+  const resized = [{ name: 'app', resources: { requests: { cpu: '7' } }, allocatedResources: { cpu: '7' } }] as unknown as Pod['status']['containerStatuses'];
   return [
     { ...pod, status: { ...status, startTime: '2026-01-01T00:00:00Z' } },
     { ...pod, status: { ...status, phase: 'Succeeded' } },
