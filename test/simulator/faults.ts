@@ -42,6 +42,10 @@ export function planFaults(random: Random): FaultPlan {
   const more = random.fork('more-faults');
   const rarer = more.chance(0.5);
   const third = (): boolean => rarer && more.chance(0.35);
+  const restarts = third();
+  const malformed = third();
+  const rbac = third();
+  const restore = third();
   return {
     collectorCrashes: half(),
     processorCrashes: half(),
@@ -53,11 +57,12 @@ export function planFaults(random: Random): FaultPlan {
     // Not both: when every checkpoint is lost and the records before are gone too, nothing is left that could tell since when.
     damage: loss < 0.15,
     retention: loss >= 0.9,
-    restarts: third(),
-    malformed: third(),
-    rbac: third(),
-    restore: third(),
-    clocks: third(),
+    restarts,
+    malformed,
+    rbac,
+    restore,
+    // Not together: a restored backup and a clock that is set back can leave a deleted object, or two rows of one change (CONTRIBUTING.md).
+    clocks: third() && !restore,
   };
 }
 
