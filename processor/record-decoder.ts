@@ -5,6 +5,7 @@
  */
 import type { DecodedRecord } from '../collector/change-record.ts';
 import { decodeChangeRecord, readChangeRecord } from '../collector/change-record.ts';
+import { createRecent, type Recent } from '../collector/recent.ts';
 
 export type DecodeRecord = (bytes: Uint8Array) => DecodedRecord;
 
@@ -15,8 +16,8 @@ interface KnownSpec {
 }
 
 /**
- * Specs kept at most, some 2 KiB each: of the changes of three minutes at an API server's churn limit (20 pods/s, SIG Scalability's
- * slos.md), in which a pod comes to be ready.
+ * Specs kept at most, some 2 KiB each. Half of them are the changes of 100 s at an API server's churn limit (20 pods/s, SIG Scalability's
+ * slos.md), and what comes again stays.
  */
 const MAX_SPECS = 4_000;
 
@@ -27,7 +28,7 @@ const MARK = '-0';
 
 /** A decoder of one log. What it says of a record depends on that record alone: what it remembers saves work, and decides nothing. */
 export function createRecordDecoder(maxSpecs = MAX_SPECS): DecodeRecord {
-  const specs = createSpecs(maxSpecs);
+  const specs = createRecent<KnownSpec>(maxSpecs);
   return (bytes) => {
     const value = parseAround((Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('utf8'), specs);
     return value === undefined ? decodeChangeRecord(bytes) : readChangeRecord(value);
@@ -35,7 +36,7 @@ export function createRecordDecoder(maxSpecs = MAX_SPECS): DecodeRecord {
 }
 
 /** The record in `text`; undefined of one that is not plainly of an object with a spec and a status after it, and of what is no JSON. */
-function parseAround(text: string, specs: Specs): unknown {
+function parseAround(text: string, specs: Recent<KnownSpec>): unknown {
   const start = text.indexOf(SPEC) + SPEC.length;
   const end = text.indexOf(STATUS, start);
   try {
@@ -43,37 +44,19 @@ function parseAround(text: string, specs: Specs): unknown {
     // A quote within a string is escaped, so the key is one; whose it is shows where the mark turns up.
     const value = JSON.parse(`${text.slice(0, start)}${MARK}${text.slice(end)}`);
     if (!Object.is(value.object?.spec, -0) || typeof value.uid !== 'string') return undefined;
-    value.object.spec = specs.read(value.uid, text.slice(start, end));
+    value.object.spec = readSpec(specs, value.uid, text.slice(start, end));
     return value;
   } catch {
     return undefined;
   }
 }
 
-interface Specs {
-  /** The spec that this text says: that of the object before, if its text was the same. Throws where it is no JSON. */
-  read(uid: string, text: string): unknown;
-}
-
-/** Those that came last: in two halves, of which the older one goes when the younger one is full. */
-function createSpecs(maxSpecs: number): Specs {
-  let young = new Map<string, KnownSpec>();
-  let old = young;
-  const keep = (uid: string, spec: KnownSpec): unknown => {
-    if (young.size >= maxSpecs / 2) {
-      old = young;
-      young = new Map();
-    }
-    young.set(uid, spec);
-    return spec.value;
-  };
-  return {
-    read(uid, text) {
-      const recent = young.get(uid);
-      const known = recent ?? old.get(uid);
-      if (known?.text === text) return recent === undefined ? keep(uid, known) : known.value;
-      const own = Buffer.from(text, 'utf8').toString('utf8'); // not a slice, which would keep the whole record
-      return keep(uid, { text: own, value: JSON.parse(own) });
-    },
-  };
+/** The spec that this text says: that of the object before, if its text was the same. Throws where it is no JSON. */
+function readSpec(specs: Recent<KnownSpec>, uid: string, text: string): unknown {
+  const known = specs.recall(uid);
+  if (known?.text === text) return known.value;
+  const own = Buffer.from(text, 'utf8').toString('utf8'); // not a slice, which would keep the whole record
+  const value: unknown = JSON.parse(own);
+  specs.remember(uid, { text: own, value });
+  return value;
 }
