@@ -22,9 +22,9 @@ export function cutMetadata(line: Buffer, start: number, ranges: Range[]): numbe
 }
 
 /**
- * Offset behind the value of managedFields. The fields of FieldsV1 are objects in objects, without a list, so the first `]` ends managedFields, and finding a byte costs next to
- * nothing. It does if no other list begins before it, and if it stands in no string: then the quote behind it would end that string, and
- * no letter may follow on a string. In doubt the value is looked through.
+ * Offset behind the value of managedFields. The fields of FieldsV1 are objects in objects, without a list, so the first `]` ends it, and
+ * finding a byte costs next to nothing. It does if no other list begins before it, and if it stands in no string: then the quote behind it
+ * would end that string, and no letter may follow on a string. In doubt the value is looked through.
  */
 export function endOfManagedFields(line: Buffer, start: number): number {
   const end = line.indexOf(CLOSE_BRACKET, start) + 1;

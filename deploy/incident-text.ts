@@ -1,5 +1,6 @@
 /** Incidents for a person at a terminal: lists as tables, one as a page. */
 import type { AdviceJson, IncidentDetailJson, IncidentJson } from '../api/routes/incidents/schema.ts';
+import { SHORT_ID } from '../processor/core/incident.ts';
 import { formatDuration, formatTable, printable } from './output.ts';
 
 /** What a line of a list says. */
@@ -8,8 +9,6 @@ export type IncidentLine = Pick<
   'id' | 'cluster' | 'scenario' | 'cause' | 'detail' | 'state' | 'resolution' | 'severity' | 'subject' | 'openedTime' | 'updatedTime' | 'summary'
 >;
 
-/** Characters of an id in lists: enough to be unique among millions. */
-export const SHORT_ID = 12;
 /** Characters of a summary in a list: at most, and at least for a column of its own. */
 const SUMMARY_WIDTH = 80;
 const LEAST_SUMMARY_WIDTH = 40;

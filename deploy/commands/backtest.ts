@@ -8,6 +8,7 @@ import type { LogRecord } from '../../collector/change-log/change-log.ts';
 import { decodeChangeRecord } from '../../collector/change-record.ts';
 import type { Backtest, BacktestCluster, BacktestIncident, BacktestRange, Comparison, Difference } from '../../processor/backtest.ts';
 import { compareIncidents, createBacktest, incidentOf, isActive, readStoredIncidents } from '../../processor/backtest.ts';
+import { SHORT_ID } from '../../processor/core/incident.ts';
 import { readToEnd } from '../../processor/read-log.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { CommandError, EXIT } from '../errors.ts';
@@ -220,7 +221,7 @@ export function differenceTable(differences: readonly Difference[]): string {
     const name = `${subject.kind}/${[subject.namespace, subject.name, subject.container].filter((part) => part !== '').join('/')}`;
     const before = difference.kind === 'new' ? '-' : told(difference.before);
     const after = difference.kind === 'gone' ? '-' : told(difference.after);
-    return [difference.kind, iso(openedMs), cluster, name, before, after, String(pods), id.slice(0, 12), summary.slice(0, 80)];
+    return [difference.kind, iso(openedMs), cluster, name, before, after, String(pods), id.slice(0, SHORT_ID), summary.slice(0, 80)];
   });
   return formatTable(['CHANGE', 'OPENED', 'CLUSTER', 'SUBJECT', 'BEFORE', 'AFTER', 'PODS', 'ID', 'SUMMARY'], rows);
 }

@@ -4,9 +4,10 @@ import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import type { IncidentDetailJson, IncidentJson } from '../../api/routes/incidents/schema.ts';
 import type { FoundJson, historyResponse } from '../../api/routes/pods/schema.ts';
+import { SHORT_ID } from '../../processor/core/incident.ts';
 import { apiUrlOption, get, getAll } from '../api-client.ts';
 import { CommandError, EXIT } from '../errors.ts';
-import { incidentTable, incidentText, SHORT_ID } from '../incident-text.ts';
+import { incidentTable, incidentText } from '../incident-text.ts';
 import { formatTable, note, parseDuration, print, repeatable } from '../output.ts';
 
 type HistoryJson = z.output<typeof historyResponse>;

@@ -23,8 +23,8 @@ export function markSiblings(state: ClusterState, pod: Pod): void {
   // What an earlier Job of the same CronJob left is in what is open about that.
   for (const id of state.indexes.incidentsBySubject.get(subjectKey(workloadOf(state, pod)))) {
     for (const member of state.indexes.membersOf.get(id)) {
-      const uid = member.slice(id.length + 1);
-      state.tables.dirty.set(`${state.tables.objects.pods.has(uid) ? 'pod' : 'controller'}/${uid}`, 1);
+      const uid = state.tables.members.get(member)?.uid;
+      if (uid !== undefined) state.tables.dirty.set(`${state.tables.objects.pods.has(uid) ? 'pod' : 'controller'}/${uid}`, 1);
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Subject } from '../scenarios/scenario.ts';
 import type { Incident } from './incident.ts';
-import { groupKeys, parentId } from './incident.ts';
+import { groupKeys, parentId, SHORT_ID } from './incident.ts';
 import type { Engine } from './incidents.ts';
 import { put, resolve, tell } from './incidents.ts';
 import { indexIncident } from './state.ts';
@@ -16,9 +16,6 @@ const ALIKE_WORKLOADS = 3;
 
 /** Children that are told one by one; an outage of a registry has hundreds. */
 const TOLD_CHILDREN = 10;
-
-/** Characters of an id that are told, as lists show it. */
-const TOLD_ID = 12;
 
 const SUBJECT_KINDS: Readonly<Record<string, string>> = { image: 'Image', claim: 'PersistentVolumeClaim', node: 'Node', registry: 'Registry' };
 
@@ -90,7 +87,7 @@ function addChild(engine: Engine, parentOf: string, child: Incident): void {
   const summary = parent.summary.replace(/^\d+/, String(Math.max(members, ALIKE_WORKLOADS)));
   const open: Incident = { ...parent, failing: parent.failing + 1, members, pods: parent.pods + child.pods, summary };
   const text =
-    members === TOLD_CHILDREN ? 'more workloads join; the children of this incident name them' : `incident ${child.id.slice(0, TOLD_ID)}: ${child.summary}`;
+    members === TOLD_CHILDREN ? 'more workloads join; the children of this incident name them' : `incident ${child.id.slice(0, SHORT_ID)}: ${child.summary}`;
   put(engine, members > TOLD_CHILDREN ? open : tell(engine, open, 'member', engine.state.meta.streamTimeMs, text));
   put(engine, { ...child, parent: parentOf });
 }

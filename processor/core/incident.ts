@@ -121,6 +121,9 @@ export function nextIncidentId(clusterUid: string, opened: OpenedTable, sourceUi
   return before === 0 ? id : hash(`${id}\n${before}`);
 }
 
+/** Characters of an id in lists and stories: enough to be unique among millions. */
+export const SHORT_ID = 12;
+
 /** For this long a pod that vanished may turn out to be there, ms: nothing that nobody can read should last longer. */
 const VANISHED_MS = 3_600_000;
 

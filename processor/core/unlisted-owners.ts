@@ -9,7 +9,6 @@ import type { Engine } from './incidents.ts';
 import { reconcile, sourceGone } from './incidents.ts';
 import type { ClusterState } from './state.ts';
 import { controllerUid } from './state.ts';
-import { byCodeUnit } from './tables.ts';
 import { resourceOfKind } from './workload.ts';
 
 /** Takes note of an owner that an Event names, and of what later Events say of it. */
@@ -47,7 +46,7 @@ export function ownerIsSilent(engine: Engine, uid: string): void {
 /** A namespace takes everything in it along. */
 export function ownersGone(engine: Engine, namespace: string): void {
   const { unlisted } = engine.state.tables;
-  for (const uid of [...unlisted.keys()].sort(byCodeUnit)) {
+  for (const uid of unlisted.keys()) {
     const owner = unlisted.get(uid);
     if (owner?.metadata.namespace !== namespace) continue;
     unlisted.delete(uid);
