@@ -25,6 +25,15 @@ const MACHINE: Machine = { name: 'test', alive: true, call: async ({ effect }) =
 const RUN_BEGIN: ChangeRecord = { v: SCHEMA_VERSION, cluster: CLUSTER, run: 'run', t: 1_000, type: 'RUN_BEGIN', resources: [{ resource: 'pods', scope: '' }] };
 const BEGIN = { offset: 10n, key: CLUSTER.uid, value: encodeChangeRecord(RUN_BEGIN), timeMs: 1_000 };
 
+/** A store with a checkpoint of the cluster before offset 3, and the manifest of its partition. */
+async function storedAtThree(machine = MACHINE) {
+  const store = createStore(createRandom(1));
+  const client = store.client(machine);
+  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
+  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
+  return { store, client, manifest: { ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters } };
+}
+
 /** A partition over the store, before it is assigned. */
 function createPartition(client: ClickHouseClient): Partition {
   const metrics = createProcessorMetrics(
@@ -77,11 +86,7 @@ test('a cluster whose first checkpoint stands alone leaves no rows of the record
 });
 
 test('two readers that come to the same gap at once go on in one generation, and leave each other its rows', async () => {
-  const store = createStore(createRandom(1));
-  const client = store.client(MACHINE);
-  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
-  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
-  const manifest = { ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters };
+  const { store, client, manifest } = await storedAtThree();
   const [one, other] = [createPartition(client), createPartition(client)];
   for (const partition of [one, other]) await partition.restore(manifest, { earliest: 10n, end: 11n });
   await one.skipTo(10n, 3n);
@@ -105,11 +110,7 @@ test('two readers that come to the same gap at once go on in one generation, and
 });
 
 test('a reader that has lost its partition, and meets a gap before it hears of it, goes on with what its successor has made of it', async () => {
-  const store = createStore(createRandom(1));
-  const client = store.client(MACHINE);
-  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
-  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
-  const manifest = { ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters };
+  const { client, manifest } = await storedAtThree();
   const [zombie, successor] = [createPartition(client), createPartition(client)];
   await zombie.restore(manifest, { earliest: 0n, end: 11n });
   await zombie.apply([{ ...BEGIN, offset: 3n }], 11n, async () => {}); // what nobody has a checkpoint of
@@ -123,17 +124,14 @@ test('a reader that has lost its partition, and meets a gap before it hears of i
 });
 
 test('a gap is one generation, however often the store fails on the way past it', async () => {
-  const store = createStore(createRandom(1));
   let failing = '';
   const call: Machine['call'] = async ({ effect, broken }) => {
     if (failing !== '' && new Error().stack?.includes(failing) === true) throw broken();
     return effect();
   };
-  const client = store.client({ ...MACHINE, call });
-  await writeRound({ client, ...PLACE, release: 'test', nowMs: 1 }, [snapshotOf(createClusterState(CLUSTER, 1), 3n, nothingSaved())]);
-  const clusters = [{ clusterUid: CLUSTER.uid, generation: 1, count: 0 }];
+  const { client, manifest } = await storedAtThree({ ...MACHINE, call });
   const partition = createPartition(client);
-  await partition.restore({ ...PLACE, partitions: 1, nextOffset: 3n, lastOffset: 2n, lastHash: '', writtenTimeMs: 1, clusters }, { earliest: 10n, end: 11n });
+  await partition.restore(manifest, { earliest: 10n, end: 11n });
   for (const step of ['writeChunks', 'writeManifests']) {
     failing = step;
     await assert.rejects(partition.skipTo(10n, 3n));

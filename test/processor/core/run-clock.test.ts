@@ -103,11 +103,17 @@ test('a run whose clock is behind by far goes with the rest of it when it is for
   assert.deepEqual(Object.keys(metaOf(third).runs), ['run-3']);
 });
 
+/** Of one cluster, both with their first list; the second one's is of `startRv`. */
+function twoCollectors(startRv: number) {
+  const one = createDriver();
+  one.begin({ pods: [rawPod('a')] });
+  const two = createDriver({ run: 'run-2', replay: one.replay, startRv });
+  two.begin({ pods: [rawPod('a')] });
+  return [one, two] as const;
+}
+
 test('of two collectors the one whose clock was not set forward with the otherâ€™s goes on', () => {
-  const slow = createDriver();
-  slow.begin({ pods: [rawPod('a')] });
-  const fast = createDriver({ run: 'run-2', replay: slow.replay, startRv: 10 });
-  fast.begin({ pods: [rawPod('a')] });
+  const [slow, fast] = twoCollectors(10);
   fast.silence(400);
   for (let n = 0; n < 40; n++) {
     fast.advance(5);
@@ -121,10 +127,7 @@ test('of two collectors the one whose clock was not set forward with the otherâ€
 });
 
 test('one that is dead is forgotten after as many heartbeats of the other', () => {
-  const dead = createDriver();
-  dead.begin({ pods: [rawPod('a')] });
-  const other = createDriver({ run: 'run-2', replay: dead.replay, startRv: 2_000 });
-  other.begin({ pods: [rawPod('a')] });
+  const [dead, other] = twoCollectors(2_000);
   other.advance(145);
   other.silence(400);
   other.advance(5);
